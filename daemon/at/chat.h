@@ -1,12 +1,12 @@
 /*
- * The AT chat: one command at a time, its answer, and what the board says in between. Pure: octets and `now` go in,
- * octets, a deadline and events come out. The same octets give the same events however they are split.
+ * The AT chat: one command at a time, its answer, and what the board says in between. Pure: octets and `now`
+ * go in, octets, a deadline and events come out. The same octets give the same events however they are split.
  *
- * Use: chat_submit; then, until CHAT_DONE comes out, hand chat_output to the port (chat_sent), octets from the port to
- * chat_feed, and the time to chat_tick when chat_deadline is reached.
+ * Use: chat_submit; then, until CHAT_DONE comes out, hand chat_output to the port (chat_sent), octets from
+ * the port to chat_feed, and the time to chat_tick when chat_deadline is reached.
  *
- * Ownership: memory for lines is the caller's. The spans of a command are borrowed until it is done or cancelled; the
- * command is not copied, so that a secret stands in one place only.
+ * Ownership: memory for lines is the caller's. The spans of a command are borrowed until it is done or
+ * cancelled; the command is not copied, so that a secret stands in one place only.
  */
 #ifndef CERTLINE_AT_CHAT_H
 #define CERTLINE_AT_CHAT_H
@@ -29,9 +29,10 @@ struct chat_command {
     struct span tail;    /* `"` */
     bool is_raw;         /* no terminator is added */
 
-    const char *prefix; /* static: information lines that belong to the answer begin so ("%CMNG:"); "" takes every line
-                           that is neither final, unsolicited nor banner (+CGMR); NULL takes none */
-    bool is_quoted;     /* a line with this prefix may hold a quoted text that spans lines */
+    const char
+        *prefix;    /* static: information lines that belong to the answer begin so ("%CMNG:"); "" takes every
+                       line    that is neither final, unsolicited nor banner (+CGMR); NULL takes none */
+    bool is_quoted; /* a line with this prefix may hold a quoted text that spans lines */
     int64_t timeout_us; /* from the moment when the last octet was taken by the port; > 0 */
 };
 
@@ -53,9 +54,9 @@ enum chat_event_kind {
 
 struct chat_event {
     enum chat_event_kind kind;
-    struct span line;  /* INFO, URC, BANNER, STRAY, and the final line of DONE (empty on time-out); valid until the next
-                          call on the chat */
-    bool is_overlong;  /* the line was cut */
+    struct span line; /* INFO, URC, BANNER, STRAY, and the final line of DONE (empty on time-out); valid until
+                         the next call on the chat */
+    bool is_overlong; /* the line was cut */
     enum chat_end end; /* DONE */
     int code;          /* DONE with CHAT_END_CME: the number, -1 when it was none */
     int64_t sent_us;   /* DONE: when the last octet was taken by the port; the start when that never came */
@@ -68,17 +69,17 @@ struct chat {
     enum chat_terminator terminator;
     struct chat_command command; /* valid while is_busy */
     bool is_busy;
-    size_t sent;         /* octets of the command, terminator included, that the port has taken */
+    size_t sent; /* octets of the command, terminator included, that the port has taken */
     int64_t started_us;
     int64_t sent_us;     /* TIME_NEVER until all is sent */
     int64_t deadline_us; /* TIME_NEVER when idle */
     uint32_t rx_octets;
-    char *splice;        /* the first part of an answer's line into which an unsolicited line cut */
+    char *splice; /* the first part of an answer's line into which an unsolicited line cut */
     size_t splice_size, splice_len;
 };
 
-/* `line_memory` and `splice_memory` (each at least 128 octets; the latter as long as a list row, 160, is ample) must
- * outlive the chat. */
+/* `line_memory` and `splice_memory` (each at least 128 octets; the latter as long as a list row, 160, is
+ * ample) must outlive the chat. */
 void chat_init(struct chat *c, char *line_memory, size_t line_size, char *splice_memory, size_t splice_size);
 
 /* Forgets the current command and half-read lines: after a lost link, before a new contact. */
@@ -86,8 +87,9 @@ void chat_reset(struct chat *c);
 
 void chat_set_terminator(struct chat *c, enum chat_terminator terminator);
 
-/* Starts a command. The chat must be idle. Octets that cannot be sent at all end in CHAT_END_TIMEOUT too: until the last
- * octet is taken the deadline is `now` + timeout + `slack_us`, where slack is what the link needs for that many octets. */
+/* Starts a command. The chat must be idle. Octets that cannot be sent at all end in CHAT_END_TIMEOUT too:
+ * until the last octet is taken the deadline is `now` + timeout + `slack_us`, where slack is what the link
+ * needs for that many octets. */
 void chat_submit(struct chat *c, const struct chat_command *command, int64_t slack_us, int64_t now_us);
 
 /* Ends the current command without an event; what was sent of it stays in the board's buffer. */
@@ -102,8 +104,8 @@ bool chat_output_is_content(const struct chat *c);
 /* The port took n octets of it. */
 void chat_sent(struct chat *c, size_t n, int64_t now_us);
 
-/* Takes octets up to the end of one event. Returns how many; call again with the rest until kind is CHAT_NONE. A call
- * with no octets may still yield an event that was pending. */
+/* Takes octets up to the end of one event. Returns how many; call again with the rest until kind is
+ * CHAT_NONE. A call with no octets may still yield an event that was pending. */
 size_t chat_feed(struct chat *c, struct span in, int64_t now_us, struct chat_event *ret_event);
 
 /* When to call chat_tick; TIME_NEVER when idle. */
