@@ -1,0 +1,197 @@
+/*
+ * The store: the one writing connection to the station's database. A synchronous core: operations go in by
+ * the batch, each gets its answer, and an answer is given only once it is durable (commit, then tell).
+ * Whoever runs it does so on one thread; reading is apart (store/read.h).
+ *
+ * State directory: `certline.db` (with its -wal and -shm), `mark` (how far the database has ever been, kept
+ * outside of it: store/mark.h) and `lock` (held while the store is open).
+ *
+ * Every operation is idempotent: when its outcome could not be told (a failed disk, a killed process) the
+ * same one may be sent again and nothing happens twice.
+ */
+#ifndef CERTLINE_STORE_STORE_H
+#define CERTLINE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "job/ledger.h"
+#include "job/product.h"
+#include "job/verdict.h"
+#include "pki/cred.h"
+
+#define STORE_DB_NAME      "certline.db"
+#define STORE_LOT_SIZE     64
+#define STORE_WHO_SIZE     64
+#define STORE_WHY_SIZE     256
+#define STORE_SERIAL_SIZE  64  /* a certificate's serial number, hexadecimal */
+#define STORE_ISSUER_SIZE  256 /* its issuer as text */
+#define STORE_FIXTURES_MAX 16
+#define STORE_QUANTITY_MAX 100000000
+
+struct store; /* opaque */
+
+struct store_config {
+    const char *dir;           /* exists already */
+    const char *vfs;           /* name of a registered SQLite VFS; NULL: the default one */
+    const struct clock *clock; /* wall time of events; borrowed for the store's life */
+    /* Random octets for the database's id. */
+    void (*random)(void *ctx, uint8_t *out, size_t n);
+    void *random_ctx;
+    const char *station;       /* the station's name, for the record */
+    const char *program;       /* the program's version, for the record */
+    const char *config_digest; /* "sha256:…" of the configuration, for the record; NULL: not known */
+};
+
+enum store_op_kind {
+    STORE_LEDGER, /* a job's message: LEDGER_CLAIM, LEDGER_EXPOSE or LEDGER_RECORD */
+    STORE_IMPORT, /* one bundle, checked and sealed by keys */
+    STORE_ORDER_PUT,
+    STORE_ORDER_CLOSE,
+    STORE_BUNDLE_RELEASE,  /* BOUND → FREE, by a person */
+    STORE_BUNDLE_RETIRE,   /* any state → RETIRED, by a person, with a reason */
+    STORE_PRODUCT,         /* makes a version of a product known; before the first order for it */
+    STORE_STATION_STARTED, /* once, before the first claim: open jobs of an earlier run get their one ending
+                            */
+    STORE_RECONCILE,       /* a person accepts the database although its mark says otherwise */
+};
+
+/* One credential of a bundle that comes in. Digests of zero length are not there (`has_…`). */
+struct store_credential {
+    enum cred_type type;
+    struct span sealed;             /* what keys made of it; opaque here */
+    bool has_key;                   /* client_cert, private_key */
+    struct digest key_sha256;       /* of the public key: once in the store for each of the two types */
+    char serial[STORE_SERIAL_SIZE]; /* client_cert: once in the store together with its issuer; empty: no
+                                       certificate */
+    char issuer[STORE_ISSUER_SIZE];
+    bool has_identity;             /* psk_identity */
+    struct digest identity_sha256; /* of the identity: once in the store */
+};
+
+enum store_import_result { STORE_TAKEN, STORE_DUPLICATE, STORE_REFUSED };
+
+struct store_import {
+    char id[BUNDLE_ID_SIZE];
+    char imei[IMEI_SIZE]; /* empty: for the pool */
+    char product[PRODUCT_NAME_SIZE];
+    char lot[STORE_LOT_SIZE]; /* empty: none */
+    struct digest
+        content; /* over the whole row; the same id with the same digest is a duplicate, not an error. Made
+                    by keys in such a way that it tells nothing about a low-entropy PSK */
+    uint32_t n_credentials;
+    struct store_credential credentials[CRED_TYPES]; /* at most one of each type */
+    enum store_import_result outcome; /* out, when `result` is 0; REFUSED with reason and detail */
+};
+
+enum store_put_result { STORE_CREATED, STORE_UNCHANGED };
+
+struct store_order_put {
+    char id[ORDER_ID_SIZE];
+    char product[PRODUCT_NAME_SIZE];
+    char version[PRODUCT_VERSION_SIZE]; /* the product's current one: the order keeps it */
+    uint32_t quantity;                  /* 1 to STORE_QUANTITY_MAX */
+    char lot[STORE_LOT_SIZE];           /* empty: bundles of any lot */
+    uint32_t n_fixtures;                /* at least 1 */
+    char fixtures[STORE_FIXTURES_MAX][FIXTURE_SIZE];
+    char who[STORE_WHO_SIZE];
+    enum store_put_result outcome; /* out, when `result` is 0 */
+};
+
+/* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE: what, who, why. */
+struct store_named {
+    char id[BUNDLE_ID_SIZE]; /* of the order or the bundle */
+    char who[STORE_WHO_SIZE];
+    char why[STORE_WHY_SIZE]; /* must not be empty for BUNDLE_RETIRE */
+};
+
+struct store_reconcile {
+    char who[STORE_WHO_SIZE];
+    char why[STORE_WHY_SIZE]; /* must not be empty */
+    bool retire_unspent;      /* every FREE and BOUND bundle is retired: the lost days may have used them */
+    uint32_t retired;         /* out */
+};
+
+struct store_op {
+    enum store_op_kind kind;
+
+    /* Out. 0; or ERR_NOT_FOUND, ERR_CONFLICT, ERR_REFUSED, ERR_RANGE: the answer is no, `reason` (or
+     * REASON_NONE) and `detail` say why, nothing was changed; or ERR_STORE, ERR_CORRUPT: our own trouble,
+     * `detail` says what to do, the same operation may be sent again. For STORE_LEDGER the message's own
+     * status, reason and detail are filled as well, and agree: LEDGER_OK 0, LEDGER_NO ERR_REFUSED,
+     * LEDGER_FAILED anything else. */
+    int result;
+    enum reason reason;
+    char detail[VERDICT_DETAIL_SIZE];
+
+    union {
+        struct ledger_msg *ledger; /* lent for the batch */
+        struct store_import import;
+        struct store_order_put order_put;
+        struct store_named named;      /* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE */
+        const struct product *product; /* PRODUCT */
+        struct store_reconcile reconcile;
+        uint32_t ended; /* STATION_STARTED, out: how many jobs were ended */
+    };
+};
+
+/*
+ * Opens the state directory, makes the database if there is none, upgrades an older one. 0, or negative with
+ * *reterr: ERR_LOCKED (another process has it), ERR_NEWER (a newer program wrote it), ERR_CORRUPT, ERR_STORE,
+ * -errno. A database behind its mark opens: store_mark_state tells, claims are refused until STORE_RECONCILE.
+ */
+int store_open(struct store **ret, const struct store_config *config, struct err_info *reterr);
+
+/* Closes and gives the lock back. NULL is allowed. */
+void store_close(struct store *store);
+
+/*
+ * Runs the operations in their order in one transaction, each in a savepoint of its own: one that is refused
+ * or fails leaves the others alone. Returns when all that was answered 0 is on the disk and the mark is
+ * synced. The return value is 0, or negative when the transaction as a whole failed (then every operation
+ * says so); store_failure tells why.
+ *
+ * After trouble with the disk the next call opens the database anew by itself: call again, with the
+ * operations that failed or with n = 0, and see whether it returns 0.
+ */
+int store_batch(struct store *store, struct store_op **ops, size_t n);
+
+/* Why the last batch failed as a whole, or an empty text. Valid until the next call on the store. */
+const char *store_failure(const struct store *store);
+
+/* How the database stands to its mark. X(ENUM, what a person reads) */
+#define STORE_MARK_LIST(X)                                                                                   \
+    X(STORE_MARK_GOOD, "the database is as far as its mark")                                                 \
+    X(STORE_MARK_BEHIND, "the database is behind its mark: an older copy was put in its place")              \
+    X(STORE_MARK_OTHER, "the mark belongs to another database: this one was put in its place, or made anew") \
+    X(STORE_MARK_MISSING, "the mark is missing: the database was copied without it, or the file was lost")   \
+    X(STORE_MARK_DAMAGED, "the mark cannot be read")
+
+enum store_mark_state {
+#define X(name, text) name,
+    STORE_MARK_LIST(X)
+#undef X
+};
+
+enum store_mark_state store_mark_state(const struct store *store);
+const char *store_mark_text(enum store_mark_state state);
+
+/* Number of the last event on record (0: none), and its wall time. */
+int64_t store_last_seq(const struct store *store);
+int64_t store_last_wall_ms(const struct store *store);
+
+/*
+ * Makes the projections (jobs with steps and entries, boards, orders' counts, states of bundles) again from
+ * the events alone, in one transaction. What it leaves equals what was there, or the record was changed
+ * behind the chain.
+ */
+int store_rebuild(struct store *store, struct err_info *reterr);
+
+/* Recomputes the chain from the first event on. 0, or ERR_CORRUPT with the number of the first event that
+ * does not fit in *reterr. Reads everything: for `audit verify` and for tests. */
+int store_verify(struct store *store, struct err_info *reterr);
+
+#endif

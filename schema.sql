@@ -1,0 +1,224 @@
+-- The station's database, version 1. Run as it is by the daemon when a state directory is new; older databases come
+-- here by daemon/store/migrate.c. Times are milliseconds since 1970 UTC unless a comment says otherwise.
+--
+-- Truth and projection: `event` is the record, append-only and chained by hashes. Every other table but the sealed
+-- credentials, the products' texts and the dialogues can be made from it again (store_rebuild); they exist so that a
+-- question need not read the whole record.
+--
+-- Secrets: only credential.sealed holds them, encrypted (AES-256-GCM) under a key that is not in this file.
+
+PRAGMA user_version = 1;
+
+-- One row for each fact about the file itself: 'database' is its random id, by which the mark outside knows it.
+CREATE TABLE meta (
+    key   TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The record. `hash` is SHA-256 over prev_hash (32 octets; zeros before the first) and the canonical JSON
+-- {"at":…,"data":…,"imei":…,"kind":…,"seq":…,"slot":…}; absent slot and imei are null there. Numbers rise by one, but
+-- for the event 'mark_behind', which leaps over those that a restored database has lost.
+CREATE TABLE event (
+    seq       INTEGER PRIMARY KEY,
+    at        TEXT NOT NULL,          -- RFC 3339, UTC, milliseconds
+    kind      TEXT NOT NULL,
+    slot      TEXT,
+    imei      TEXT,
+    data      TEXT NOT NULL,          -- canonical JSON, an object
+    prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 32),
+    hash      BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event BEGIN
+    SELECT RAISE(ABORT, 'events are never changed');
+END;
+CREATE TRIGGER event_is_not_removed BEFORE DELETE ON event BEGIN
+    SELECT RAISE(ABORT, 'events are never removed');
+END;
+
+-- A version of a product is the digest of its canonical text; the text stays readable for as long as a job names it.
+CREATE TABLE product (
+    name      TEXT NOT NULL,
+    version   TEXT NOT NULL,          -- "sha256:" and 64 hexadecimal characters
+    canonical TEXT NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE work_order (
+    id              TEXT NOT NULL PRIMARY KEY, -- the MES's own
+    product         TEXT NOT NULL,
+    product_version TEXT NOT NULL,
+    quantity        INTEGER NOT NULL CHECK (quantity > 0),
+    lot             TEXT NOT NULL DEFAULT '',  -- '': bundles of any lot
+    state           TEXT NOT NULL CHECK (state IN ('open', 'closed')),
+    opened          INTEGER NOT NULL,
+    closed          INTEGER,
+    passed          INTEGER NOT NULL DEFAULT 0, -- boards (not jobs) that passed: the quota reads it at each claim
+    FOREIGN KEY (product, product_version) REFERENCES product (name, version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX work_order_by_time ON work_order (opened, id);
+
+-- Where an order runs. A fixture has at most one open order: the index refuses a second one.
+CREATE TABLE order_fixture (
+    work_order TEXT NOT NULL REFERENCES work_order (id),
+    fixture    TEXT NOT NULL,
+    position   INTEGER NOT NULL,      -- in the order's own list
+    is_open    INTEGER NOT NULL CHECK (is_open IN (0, 1)),
+    PRIMARY KEY (work_order, fixture)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX order_fixture_open ON order_fixture (fixture) WHERE is_open = 1;
+
+-- The boards that an order has seen, one row each however many jobs they needed.
+CREATE TABLE order_board (
+    work_order TEXT NOT NULL REFERENCES work_order (id),
+    imei       TEXT NOT NULL,
+    bundle     TEXT,                  -- the one it got last in this order
+    result     TEXT CHECK (result IN ('passed', 'failed')), -- NULL: neither yet; 'passed' stays
+    PRIMARY KEY (work_order, imei)
+) STRICT, WITHOUT ROWID;
+
+-- The credentials of one board. `no` is the order of import, by which a pool is used up.
+CREATE TABLE bundle (
+    no      INTEGER PRIMARY KEY,
+    id      TEXT NOT NULL UNIQUE,
+    product TEXT NOT NULL,
+    lot     TEXT NOT NULL DEFAULT '',
+    imei    TEXT,                     -- of the board it is for; NULL while FREE. Stays with a RETIRED one
+    is_made_for INTEGER NOT NULL CHECK (is_made_for IN (0, 1)), -- came with this IMEI: never becomes FREE
+    state   TEXT NOT NULL CHECK (state IN ('FREE', 'BOUND', 'EXPOSED', 'INSTALLED', 'RETIRED')),
+    was_claimed INTEGER NOT NULL DEFAULT 0 CHECK (was_claimed IN (0, 1)),
+    retired_why TEXT,
+    content BLOB NOT NULL CHECK (length(content) = 32), -- tells the same row sent again from another one
+    CHECK ((state = 'FREE') = (imei IS NULL) OR state = 'RETIRED')
+) STRICT;
+-- A board has at most one bundle of a product that is not retired.
+CREATE UNIQUE INDEX bundle_of_board ON bundle (imei, product) WHERE imei IS NOT NULL AND state <> 'RETIRED';
+-- The next free one is the first entry here, however many bundles there are.
+CREATE INDEX bundle_free ON bundle (product, no) WHERE state = 'FREE';
+CREATE INDEX bundle_free_of_lot ON bundle (product, lot, no) WHERE state = 'FREE';
+-- Made for a board that has not come yet.
+CREATE INDEX bundle_expected ON bundle (product, lot) WHERE state = 'BOUND' AND was_claimed = 0;
+
+-- How many bundles are in which state, kept by the triggers below, so that stock need not be counted.
+CREATE TABLE bundle_stock (
+    product TEXT NOT NULL,
+    lot     TEXT NOT NULL,
+    state   TEXT NOT NULL,
+    n       INTEGER NOT NULL,
+    PRIMARY KEY (product, lot, state)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER bundle_is_stocked AFTER INSERT ON bundle BEGIN
+    INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)
+        ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER bundle_changes_state AFTER UPDATE OF state ON bundle WHEN old.state <> new.state BEGIN
+    UPDATE bundle_stock SET n = n - 1 WHERE product = old.product AND lot = old.lot AND state = old.state;
+    INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)
+        ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+
+CREATE TABLE credential (
+    bundle          INTEGER NOT NULL REFERENCES bundle (no),
+    type            INTEGER NOT NULL CHECK (type BETWEEN 0 AND 4), -- as on the wire: ca, client_cert, private_key, psk, psk_identity
+    sealed          BLOB NOT NULL,
+    key_sha256      BLOB,             -- of the public key: client_cert, private_key
+    serial          TEXT,             -- of a certificate, hexadecimal
+    issuer          TEXT,
+    identity_sha256 BLOB,             -- of a psk_identity
+    sha256          BLOB,             -- of the octets that the modem should store, as exposed last
+    PRIMARY KEY (bundle, type)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX credential_key ON credential (type, key_sha256) WHERE key_sha256 IS NOT NULL;
+CREATE UNIQUE INDEX credential_serial ON credential (serial, issuer) WHERE serial IS NOT NULL;
+CREATE UNIQUE INDEX credential_identity ON credential (identity_sha256) WHERE identity_sha256 IS NOT NULL;
+
+-- Every digest that a per-board credential has ever been exposed with: a board that lists another board's is a clone.
+CREATE TABLE exposure (
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    bundle TEXT NOT NULL REFERENCES bundle (id),
+    type   INTEGER NOT NULL,
+    PRIMARY KEY (sha256, bundle, type)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE board (
+    imei           TEXT NOT NULL PRIMARY KEY,
+    uuid           TEXT,
+    model          TEXT,
+    modem_firmware TEXT,
+    hardware       TEXT,
+    first_seen     INTEGER NOT NULL,
+    last_seen      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One attempt to provision one board. Open until `outcome` is there. Ids sort by time.
+CREATE TABLE job (
+    id              TEXT NOT NULL PRIMARY KEY,
+    slot            TEXT NOT NULL,
+    fixture         TEXT NOT NULL,
+    imei            TEXT,
+    uuid            TEXT,
+    model           TEXT,
+    modem_firmware  TEXT,
+    hardware        TEXT,
+    supply_mv       INTEGER,
+    unit_serial     TEXT,
+    operator        TEXT,
+    work_order      TEXT,
+    product         TEXT,
+    product_version TEXT,
+    bundle          TEXT,
+    was_exposed     INTEGER NOT NULL DEFAULT 0, -- octets of a per-board credential may have left in this job
+    started         INTEGER NOT NULL,
+    ended           INTEGER,
+    duration_ms     INTEGER,
+    wire_ms         INTEGER,
+    modem_ms        INTEGER,
+    outcome         TEXT,
+    fault           TEXT,
+    reason          TEXT,
+    detail          TEXT,
+    proof           TEXT,
+    program         TEXT,             -- the daemon's version
+    config_digest   TEXT,             -- of the configuration it ran with
+    dialogue        BLOB              -- SHA-256 of it; the dialogue itself may have been pruned
+) STRICT, WITHOUT ROWID;
+-- One open job for a board; and those that a restart must end.
+CREATE UNIQUE INDEX job_open ON job (imei) WHERE outcome IS NULL AND imei IS NOT NULL;
+CREATE INDEX job_open_of_order ON job (work_order, imei) WHERE outcome IS NULL;
+CREATE INDEX job_of_board ON job (imei, id);
+CREATE INDEX job_of_order ON job (work_order, id);
+CREATE INDEX job_of_slot ON job (slot, id);
+CREATE INDEX job_by_reason ON job (reason, id);
+CREATE INDEX job_by_time ON job (started, id);
+
+CREATE TABLE step (
+    job         TEXT NOT NULL REFERENCES job (id),
+    n           INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    started_ms  INTEGER NOT NULL,     -- since the job's start
+    duration_ms INTEGER NOT NULL,
+    tries       INTEGER NOT NULL,
+    code        INTEGER NOT NULL,     -- CME error, 0: none
+    result      TEXT NOT NULL,
+    PRIMARY KEY (job, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job_entry (
+    job         TEXT NOT NULL REFERENCES job (id),
+    n           INTEGER NOT NULL,
+    sec_tag     INTEGER NOT NULL,
+    type        INTEGER NOT NULL,
+    from_bundle INTEGER NOT NULL CHECK (from_bundle IN (0, 1)),
+    sha256      BLOB,                 -- of the octets that the modem should store; NULL: never computed
+    proof       TEXT NOT NULL,        -- '': unproven
+    written     INTEGER NOT NULL,     -- how often, in this job
+    PRIMARY KEY (job, n)
+) STRICT, WITHOUT ROWID;
+
+-- What was said on the line, secrets cut out, under its SHA-256. Rows may be pruned: the job keeps the digest.
+CREATE TABLE dialogue (
+    sha256 BLOB NOT NULL PRIMARY KEY CHECK (length(sha256) = 32),
+    text   BLOB NOT NULL,
+    stored INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dialogue_by_age ON dialogue (stored);
