@@ -1,10 +1,11 @@
 /*
- * A job: one attempt to provision one board, from contact to record. An interpreter over a const table of rows
- * (job/plan.h); pure: octets, answers of the ledger and `now` go in; octets, ledger messages, a deadline and a verdict
- * come out. It never logs, allocates, blocks or asks a clock.
+ * A job: one attempt to provision one board, from contact to record. An interpreter over a const table of
+ * rows (job/plan.h); pure: octets, answers of the ledger and `now` go in; octets, ledger messages, a deadline
+ * and a verdict come out. It never logs, allocates, blocks or asks a clock.
  *
- * Life: job_init once for a slot; for each board job_start … until job_phase is JOB_ENDED and the RECORD message has
- * been answered; then job_start again. Everything a board needs stands in `struct job` and the memory of its config.
+ * Life: job_init once for a slot; for each board job_start … until job_phase is JOB_ENDED and the RECORD
+ * message has been answered; then job_start again. Everything a board needs stands in `struct job` and the
+ * memory of its config.
  */
 #ifndef CERTLINE_JOB_JOB_H
 #define CERTLINE_JOB_JOB_H
@@ -19,10 +20,10 @@
 #include "job/product.h"
 #include "job/verdict.h"
 
-#define JOB_LINE_SIZE    8704  /* a read's quoted content (8,000) and its row */
-#define JOB_SPLICE_SIZE  192
-#define JOB_HEAD_SIZE    64
-#define JOB_CONTENT_SIZE 16384 /* sealed or canonical contents of one board, all entries */
+#define JOB_LINE_SIZE     8704 /* a read's quoted content (8,000) and its row */
+#define JOB_SPLICE_SIZE   192
+#define JOB_HEAD_SIZE     64
+#define JOB_CONTENT_SIZE  16384 /* sealed or canonical contents of one board, all entries */
 #define JOB_DIALOGUE_SIZE 12288
 
 struct job_config {
@@ -32,14 +33,15 @@ struct job_config {
 };
 
 enum job_phase {
-    JOB_IDLE,        /* job_start not called */
-    JOB_CONTACTING,  /* finding out who is there */
+    JOB_IDLE,       /* job_start not called */
+    JOB_CONTACTING, /* finding out who is there */
     JOB_IDENTIFYING,
-    JOB_ADMITTING,   /* identified; station decides when and under which order it goes on (job_admit, job_refuse) */
+    JOB_ADMITTING, /* identified; station decides when and under which order it goes on (job_admit,
+                      job_refuse) */
     JOB_RUNNING,
-    JOB_LEAVING,     /* verdict known, the board is being left as the product says */
-    JOB_RECORDING,   /* RECORD is wanted or under way */
-    JOB_ENDED,       /* recorded, or given up by job_forget */
+    JOB_LEAVING,   /* verdict known, the board is being left as the product says */
+    JOB_RECORDING, /* RECORD is wanted or under way */
+    JOB_ENDED,     /* recorded, or given up by job_forget */
 };
 
 /* Everything a job is told before its first octet. */
@@ -47,7 +49,7 @@ struct job_begin {
     char id[JOB_ID_SIZE];
     char slot[SLOT_ID_SIZE];
     char fixture[FIXTURE_SIZE];
-    bool is_fresh;       /* a fresh plug-in or our own clean close: the line holds nothing of ours or others' */
+    bool is_fresh; /* a fresh plug-in or our own clean close: the line holds nothing of ours or others' */
     uint32_t baud;
     uint32_t contact_limit_ms; /* verdict no_answer after this; 0 = default */
     int64_t started_wall_ms;
@@ -62,12 +64,12 @@ struct job_grant {
 };
 
 struct job_entry_state {
-    bool is_right;      /* the last list shows what is expected */
-    bool is_present;    /* the last list has a row for it */
-    bool must_vanish;   /* placeholder digests: to be deleted and seen gone before it is written */
+    bool is_right;    /* the last list shows what is expected */
+    bool is_present;  /* the last list has a row for it */
+    bool must_vanish; /* placeholder digests: to be deleted and seen gone before it is written */
     uint8_t writes;
-    uint8_t refusals;   /* 527 in a row */
-    struct digest seen; /* the digest of the last list, if is_present */
+    uint8_t refusals;       /* 527 in a row */
+    struct digest seen;     /* the digest of the last list, if is_present */
     enum mangling mangling; /* how `seen` came about, once explained */
     bool is_explained;
     uint32_t cut_at;
@@ -80,32 +82,33 @@ struct job {
     struct contact contact;
     struct dialogue dialogue;
     struct ledger_msg msg;
-    bool msg_is_wanted;  /* to be sent by the station */
-    bool msg_is_out;     /* lent */
+    bool msg_is_wanted; /* to be sent by the station */
+    bool msg_is_out;    /* lent */
     int64_t msg_retry_us;
 
     enum job_phase phase;
-    uint8_t row;         /* index into the plan */
-    uint8_t tries;       /* of the current row */
-    uint8_t entry;       /* which entry the current row works on */
+    uint8_t row;   /* index into the plan */
+    uint8_t tries; /* of the current row */
+    uint8_t entry; /* which entry the current row works on */
     int64_t row_started_us;
     int64_t wait_until_us; /* pause before the row (re)starts */
     int64_t started_us;
     int64_t admitted_us;
-    int64_t limit_us;    /* TIME_NEVER outside of JOB_RUNNING */
+    int64_t limit_us; /* TIME_NEVER outside of JOB_RUNNING */
 
-    uint8_t family;      /* enum modem_family, job/family.h */
+    uint8_t family; /* enum modem_family, job/family.h */
     uint8_t reboots, recoveries, rounds;
-    int8_t cfun_found;   /* as the board was found; -1 unknown */
-    bool is_rebooted;    /* a banner came since identify */
-    bool is_exposed;     /* EXPOSED is durable */
+    int8_t cfun_found; /* as the board was found; -1 unknown */
+    bool is_rebooted;  /* a banner came since identify */
+    bool is_exposed;   /* EXPOSED is durable */
     bool expose_is_out;
     bool wrote_anything;
     bool is_lost;
     uint32_t n_entries;
     struct job_entry_state entries[PRODUCT_ENTRIES_MAX];
     uint32_t n_before;
-    struct cmng_row before[LEDGER_ROWS_MAX]; /* the list as found, updated by what we intended: what must come out */
+    struct cmng_row
+        before[LEDGER_ROWS_MAX]; /* the list as found, updated by what we intended: what must come out */
     char head[JOB_HEAD_SIZE];
     struct verdict verdict;
     uint32_t tx_octets, rx_octets;
@@ -118,7 +121,8 @@ void job_start(struct job *job, const struct job_begin *begin, int64_t now_us);
 /* Octets that came from the board. */
 void job_rx(struct job *job, struct span octets, int64_t now_us);
 
-/* Octets for the board (empty: none now), valid until the next call on the job; then how many the port took. */
+/* Octets for the board (empty: none now), valid until the next call on the job; then how many the port took.
+ */
 struct span job_tx(struct job *job);
 void job_tx_done(struct job *job, size_t n, int64_t now_us);
 
@@ -126,11 +130,14 @@ void job_tx_done(struct job *job, size_t n, int64_t now_us);
 struct ledger_msg *job_take_msg(struct job *job);
 void job_answer(struct job *job, int64_t now_us);
 
-/* JOB_ADMITTING only. Refusing ends the job with the verdict given (ERROR or ABORTED: nothing was done to the board). */
+/* JOB_ADMITTING only. Refusing ends the job with the verdict given (ERROR or ABORTED: nothing was done to the
+ * board). */
 void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us);
-void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail, int64_t now_us);
+void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail,
+                int64_t now_us);
 
-/* A person's abort: brought to a safe point (the command under way is finished or recovered), then CFUN and record. */
+/* A person's abort: brought to a safe point (the command under way is finished or recovered), then CFUN and
+ * record. */
 void job_abort(struct job *job, enum reason reason, int64_t now_us);
 
 /* The port is gone. Ends at once with LOST, unless a verdict stands already. */
@@ -147,7 +154,8 @@ static inline enum job_phase job_phase(const struct job *job)
     return job->phase;
 }
 
-/* Name of the current step ("write_private_key"), never NULL; and how far the job is, 0 to 1 in thousandths. */
+/* Name of the current step ("write_private_key"), never NULL; and how far the job is, 0 to 1 in thousandths.
+ */
 const char *job_step(const struct job *job);
 uint32_t job_progress_permille(const struct job *job);
 

@@ -1,10 +1,10 @@
 /*
- * What a job asks of the outside world, as messages: the store claims, exposes and records; keys unseals, digests and
- * explains. A message is part of the job's own memory and is lent while it is under way: the job does not touch it
- * between sending and answer, so nothing is copied or allocated once a board is admitted.
+ * What a job asks of the outside world, as messages: the store claims, exposes and records; keys unseals,
+ * digests and explains. A message is part of the job's own memory and is lent while it is under way: the job
+ * does not touch it between sending and answer, so nothing is copied or allocated once a board is admitted.
  *
- * The answering actor fills `status` and what its kind lists as "out", and hands the message back. It never keeps a
- * pointer into it.
+ * The answering actor fills `status` and what its kind lists as "out", and hands the message back. It never
+ * keeps a pointer into it.
  */
 #ifndef CERTLINE_JOB_LEDGER_H
 #define CERTLINE_JOB_LEDGER_H
@@ -16,15 +16,15 @@
 #include "job/verdict.h"
 #include "pki/cred.h"
 
-#define IMEI_SIZE       16  /* 15 digits and NUL */
-#define UUID_SIZE       37
-#define JOB_ID_SIZE     27  /* 26 characters of Crockford base32 (time and random bits), NUL: sorts by time */
-#define BUNDLE_ID_SIZE  128
-#define ORDER_ID_SIZE   64
-#define SLOT_ID_SIZE    64  /* "rack1/001" */
-#define FIXTURE_SIZE    32
-#define ID_TEXT_SIZE    48  /* model, firmware, hardware */
-#define LEDGER_ROWS_MAX 96  /* list rows of one board */
+#define IMEI_SIZE        16 /* 15 digits and NUL */
+#define UUID_SIZE        37
+#define JOB_ID_SIZE      27 /* 26 characters of Crockford base32 (time and random bits), NUL: sorts by time */
+#define BUNDLE_ID_SIZE   128
+#define ORDER_ID_SIZE    64
+#define SLOT_ID_SIZE     64 /* "rack1/001" */
+#define FIXTURE_SIZE     32
+#define ID_TEXT_SIZE     48 /* model, firmware, hardware */
+#define LEDGER_ROWS_MAX  96 /* list rows of one board */
 #define LEDGER_STEPS_MAX 64
 
 enum ledger_kind {
@@ -45,34 +45,35 @@ enum ledger_status {
 /* One row of the modem's list (%CMNG=1). */
 struct cmng_row {
     uint32_t sec_tag;
-    uint32_t type;  /* 0 to 11, as listed */
+    uint32_t type; /* 0 to 11, as listed */
     bool has_digest;
     struct digest sha256;
 };
 
 enum entry_proof { ENTRY_UNPROVEN, ENTRY_PRESENCE, ENTRY_READBACK, ENTRY_DIGEST, ENTRY_POSSESSION };
 
-/* One credential of this board. CLAIM fills type, sealed_at/_len for the bundle's own; DIGEST fills the rest. */
+/* One credential of this board. CLAIM fills type, sealed_at/_len for the bundle's own; DIGEST fills the rest.
+ */
 struct ledger_entry {
     uint32_t sec_tag;
     enum cred_type type;
-    bool from_bundle;        /* per-board: exposing it spends the bundle */
-    uint32_t sealed_at;      /* place in `content` while sealed (from_bundle only) */
+    bool from_bundle;   /* per-board: exposing it spends the bundle */
+    uint32_t sealed_at; /* place in `content` while sealed (from_bundle only) */
     uint32_t sealed_len;
-    uint32_t clear_at;       /* place in `content` once canonical (from_bundle only) */
+    uint32_t clear_at; /* place in `content` once canonical (from_bundle only) */
     uint32_t clear_len;
-    struct digest expected;  /* of the octets the modem should store */
-    enum entry_proof proof;  /* RECORD */
-    uint8_t writes;          /* RECORD: how often it was written in this job */
+    struct digest expected; /* of the octets the modem should store */
+    enum entry_proof proof; /* RECORD */
+    uint8_t writes;         /* RECORD: how often it was written in this job */
 };
 
 /* One step of a job for its record and waterfall. */
 struct ledger_step {
-    const char *name; /* static: the plan row's */
+    const char *name;    /* static: the plan row's */
     uint32_t started_ms; /* since the job's start */
     uint32_t duration_ms;
     uint16_t tries;
-    int16_t code; /* CME number, 0 when none */
+    int16_t code;       /* CME number, 0 when none */
     const char *result; /* static: "ok", "error", "cme", "timeout", "no", "skipped" */
 };
 
@@ -83,8 +84,8 @@ enum bundle_state { BUNDLE_FREE, BUNDLE_BOUND, BUNDLE_EXPOSED, BUNDLE_INSTALLED_
 struct ledger_msg {
     enum ledger_kind kind;
     enum ledger_status status;
-    enum reason reason;                /* with LEDGER_NO */
-    char detail[VERDICT_DETAIL_SIZE];  /* with LEDGER_NO and LEDGER_FAILED */
+    enum reason reason;               /* with LEDGER_NO */
+    char detail[VERDICT_DETAIL_SIZE]; /* with LEDGER_NO and LEDGER_FAILED */
 
     /* Who asks: filled by station/, handed back untouched. */
     uint32_t slot_index;
@@ -94,31 +95,31 @@ struct ledger_msg {
     char job[JOB_ID_SIZE];
     char slot[SLOT_ID_SIZE];
     char fixture[FIXTURE_SIZE];
-    char order[ORDER_ID_SIZE];         /* empty: none was open (RECORD of a board that was never admitted) */
+    char order[ORDER_ID_SIZE]; /* empty: none was open (RECORD of a board that was never admitted) */
     char operator_name[64];
     char unit_serial[64];
-    const struct product *product;     /* NULL before admission */
-    char imei[IMEI_SIZE];              /* empty when it never said */
+    const struct product *product; /* NULL before admission */
+    char imei[IMEI_SIZE];          /* empty when it never said */
     char uuid[UUID_SIZE];
     char model[ID_TEXT_SIZE];
     char modem_firmware[ID_TEXT_SIZE];
     char hardware[ID_TEXT_SIZE];
-    uint32_t supply_mv;                /* 0: not known */
+    uint32_t supply_mv; /* 0: not known */
 
     /* CLAIM in: what the board holds (clone alarm). PROVE refreshes it. */
     uint32_t n_rows;
     struct cmng_row rows[LEDGER_ROWS_MAX];
 
     /* CLAIM out. */
-    char bundle[BUNDLE_ID_SIZE];       /* empty: none claimed */
+    char bundle[BUNDLE_ID_SIZE]; /* empty: none claimed */
     enum bundle_state bundle_state;
-    bool passed_before;                /* this IMEI has a PASS of this product; `earlier_job` names it */
+    bool passed_before; /* this IMEI has a PASS of this product; `earlier_job` names it */
     char earlier_job[JOB_ID_SIZE];
 
     /* CLAIM out (sealed), DIGEST in/out, EXPOSE in, RECORD in. */
     uint32_t n_entries;
     struct ledger_entry entries[PRODUCT_ENTRIES_MAX];
-    uint8_t *content;                  /* the job's locked memory: sealed after CLAIM, canonical after DIGEST */
+    uint8_t *content; /* the job's locked memory: sealed after CLAIM, canonical after DIGEST */
     uint32_t content_size;
     uint32_t content_len;
 
@@ -131,12 +132,12 @@ struct ledger_msg {
     /* RECORD in. */
     struct verdict verdict;
     enum bundle_effect bundle_effect;
-    enum entry_proof proof;            /* the weakest of the entries', for the job as a whole */
+    enum entry_proof proof;                 /* the weakest of the entries', for the job as a whole */
     int64_t started_wall_ms, ended_wall_ms; /* stamped by station/ */
     uint32_t duration_ms, wire_ms, modem_ms;
     uint32_t n_steps;
     struct ledger_step steps[LEDGER_STEPS_MAX];
-    struct span dialogue;              /* the job's memory; lines "<ms> > text", secrets already cut */
+    struct span dialogue; /* the job's memory; lines "<ms> > text", secrets already cut */
 
     /* For whoever carries the message (mailboxes); not the job's. */
     void *carrier;
@@ -144,6 +145,7 @@ struct ledger_msg {
 
 const char *bundle_state_name(enum bundle_state state);
 int bundle_state_from_name(const char *name);
-const char *entry_proof_name(enum entry_proof proof); /* "presence", "readback", "digest", "possession"; "" unproven */
+const char *
+entry_proof_name(enum entry_proof proof); /* "presence", "readback", "digest", "possession"; "" unproven */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A product: what goes onto a board, from where, and under which rules. Plain data, made by the configuration, constant
- * while the daemon runs; a version of a product is the digest of its canonical text.
+ * A product: what goes onto a board, from where, and under which rules. Plain data, made by the
+ * configuration, constant while the daemon runs; a version of a product is the digest of its canonical text.
  */
 #ifndef CERTLINE_JOB_PRODUCT_H
 #define CERTLINE_JOB_PRODUCT_H
@@ -27,8 +27,9 @@ enum product_leave { LEAVE_CFUN0, LEAVE_CFUN4, LEAVE_CFUN1, LEAVE_AS_FOUND };
 struct product_entry {
     uint32_t sec_tag;
     enum cred_type type;
-    bool from_bundle;     /* else from a file: the same for every board */
-    struct span content;  /* from a file: canonical octets as the modem gets them; lives as long as the product */
+    bool from_bundle; /* else from a file: the same for every board */
+    struct span
+        content; /* from a file: canonical octets as the modem gets them; lives as long as the product */
     struct digest sha256; /* of `content`; only when !from_bundle */
 };
 
@@ -46,8 +47,9 @@ struct product {
     enum product_leave leave;
     uint32_t job_limit_s;
     uint32_t n_firmware_rules, n_model_rules;
-    char firmware_rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE]; /* ">=1.3.2", "==2.0.2", "ntn"; any may match */
-    char model_rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE];    /* "nRF91*": `*` at the end only */
+    char firmware_rules[PRODUCT_RULES_MAX]
+                       [PRODUCT_RULE_SIZE];                 /* ">=1.3.2", "==2.0.2", "ntn"; any may match */
+    char model_rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE]; /* "nRF91*": `*` at the end only */
     uint32_t n_entries;
     struct product_entry entries[PRODUCT_ENTRIES_MAX];
     const char *canonical; /* the text whose digest is `version`; lives as long as the product */

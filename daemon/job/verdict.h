@@ -1,6 +1,6 @@
 /*
- * Verdict: how a job ended, whose hands are needed, and why. One list of reasons serves the database, the API, the
- * dashboard and the documents; each has a title, a cause and a remedy, and is never renamed.
+ * Verdict: how a job ended, whose hands are needed, and why. One list of reasons serves the database, the
+ * API, the dashboard and the documents; each has a title, a cause and a remedy, and is never renamed.
  */
 #ifndef CERTLINE_JOB_VERDICT_H
 #define CERTLINE_JOB_VERDICT_H
@@ -103,8 +103,8 @@ enum reason {
     REASON_LIST(X)
 #undef X
 };
-#define REASON_NONE  ((enum reason)-1) /* no reason yet */
-#define REASON_COUNT (REASON_unexpected_answer + 1)
+#define REASON_NONE         ((enum reason) - 1) /* no reason yet */
+#define REASON_COUNT        (REASON_unexpected_answer + 1)
 
 #define VERDICT_DETAIL_SIZE 200
 
