@@ -1,0 +1,82 @@
+/* There is no escape in a quoted AT string: it ends at the next quote, whatever stands before it. */
+#include "sim/args.h"
+
+#include <string.h>
+
+static void skip_blanks(struct args *a)
+{
+    while (a->at < a->end && (unsigned char)*a->at <= ' ')
+        a->at++;
+}
+
+struct args args_begin(const char *at, size_t len)
+{
+    struct args a = {.at = at, .end = at + len};
+    skip_blanks(&a);
+    return a;
+}
+
+bool args_more(const struct args *a)
+{
+    return !a->is_wrong && a->at < a->end;
+}
+
+/* Steps over the comma before every parameter but the first. */
+static bool next(struct args *a)
+{
+    if (a->is_wrong)
+        return false;
+    if (a->has_begun) {
+        if (a->at == a->end || *a->at != ',') {
+            a->is_wrong = true;
+            return false;
+        }
+        a->at++;
+        skip_blanks(a);
+    }
+    a->has_begun = true;
+    return true;
+}
+
+uint32_t args_number(struct args *a, uint32_t max)
+{
+    if (!next(a))
+        return 0;
+
+    uint64_t value = 0;
+    const char *start = a->at;
+    while (a->at < a->end && *a->at >= '0' && *a->at <= '9' && value <= UINT32_MAX)
+        value = value * 10 + (uint64_t)(*a->at++ - '0');
+    if (a->at == start || value > max) {
+        a->is_wrong = true;
+        return 0;
+    }
+    skip_blanks(a);
+    return (uint32_t)value;
+}
+
+const char *args_string(struct args *a, size_t *ret_len)
+{
+    if (!next(a))
+        return NULL;
+
+    const char *close = NULL;
+    if (a->at < a->end && *a->at == '"')
+        close = memchr(a->at + 1, '"', (size_t)(a->end - a->at - 1));
+    if (!close) {
+        a->is_wrong = true;
+        return NULL;
+    }
+    const char *text = a->at + 1;
+    *ret_len = (size_t)(close - text);
+    a->at = close + 1;
+    skip_blanks(a);
+    return text;
+}
+
+bool args_end(struct args *a)
+{
+    if (a->at < a->end)
+        a->is_wrong = true;
+    return !a->is_wrong;
+}

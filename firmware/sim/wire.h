@@ -1,0 +1,35 @@
+/*
+ * One direction of a serial line: when the octet that goes on the wire now will be at the other end. Ten bits
+ * an octet. Times are kept as whole microseconds and a fraction in units of 1/baud, so that nothing is
+ * rounded that adds up; what comes out is rounded up to the microsecond in which the octet is complete.
+ */
+#ifndef CERTLINE_SIM_WIRE_H
+#define CERTLINE_SIM_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_BITS_US UINT64_C(10000000) /* ten bits, in microseconds times baud */
+
+struct wire_time {
+    int64_t us;
+    uint32_t fraction; /* of a microsecond, in 1/baud */
+};
+
+static inline struct wire_time wire_add(struct wire_time t, uint64_t octets, uint32_t baud)
+{
+    uint64_t sum = t.fraction + octets * WIRE_BITS_US;
+    return (struct wire_time){t.us + (int64_t)(sum / baud), (uint32_t)(sum % baud)};
+}
+
+/* The later of a wire time and a plain one. */
+static inline struct wire_time wire_max(struct wire_time t, int64_t us)
+{
+    return t.us >= us ? t : (struct wire_time){us, 0};
+}
+
+static inline int64_t wire_ceil(struct wire_time t)
+{
+    return t.us + (t.fraction > 0);
+}
+
+#endif
