@@ -64,6 +64,8 @@ struct chat_event {
     uint32_t tx_octets, rx_octets; /* DONE: of this exchange */
 };
 
+#define CHAT_FILL_CHUNK 256
+
 struct chat {
     struct line line;
     enum chat_terminator terminator;
@@ -74,17 +76,23 @@ struct chat {
     int64_t sent_us;     /* TIME_NEVER until all is sent */
     int64_t deadline_us; /* TIME_NEVER when idle */
     uint32_t rx_octets;
-    char *splice; /* the first part of an answer's line into which an unsolicited line cut */
-    size_t splice_size, splice_len;
+    size_t splice_len;  /* octets of the open line that came before something cut into it; 0: it is whole */
+    bool is_splice_old; /* they came before the current command */
+    char *splice;       /* where they go when they prove to be a line of their own */
+    size_t splice_size;
+    size_t tail_len; /* of what stood behind them: the next line, at the beginning of the line's memory */
+    bool is_tail_overlong;
+    char fill[CHAT_FILL_CHUNK]; /* of the current command's fill octet */
 };
 
 /* `line_memory` and `splice_memory` (each at least 128 octets; the latter as long as a list row, 160, is
  * ample) must outlive the chat. */
 void chat_init(struct chat *c, char *line_memory, size_t line_size, char *splice_memory, size_t splice_size);
 
-/* Forgets the current command and half-read lines: after a lost link, before a new contact. */
+/* Forgets the current command (no event) and half-read lines: after a lost link, before a new contact. */
 void chat_reset(struct chat *c);
 
+/* The chat must be idle. */
 void chat_set_terminator(struct chat *c, enum chat_terminator terminator);
 
 /* Starts a command. The chat must be idle. Octets that cannot be sent at all end in CHAT_END_TIMEOUT too:

@@ -42,12 +42,13 @@ static const char *const unsolicited[] = {
     "%LOCATION: ",     /* location request (NTN builds) */
 };
 
+/* `is_whole`: the line is this and no more, since a short word may begin many a line. `may_follow`: so
+ * distinct that it counts behind other octets too. A board that is reset in the middle of a line has no time
+ * to end it, and while it boots its UART's pin may float. */
 struct banner {
     const char *text;
-    bool is_whole; /* the line is this and no more: a short word may begin many a line */
-    bool
-        may_follow; /* so distinct that it counts behind other octets too: a board that is reset in the middle
-                       of a line, or whose UART pin floats while it boots, has no time for a line end */
+    bool is_whole;
+    bool may_follow;
 };
 
 /* What comes out of the AT port when a board boots: Zephyr and MCUboot, nRF Connect SDK, Nordic's at_client,
