@@ -19,7 +19,7 @@ endif()
 # Defined as empty, exactly as a source's own "#define _GNU_SOURCE" does, so that the two may meet.
 add_compile_options("$<$<COMPILE_LANGUAGE:C>:-D_GNU_SOURCE=>")
 
-add_compile_options(-Wall -Wextra -Wshadow -Werror -Wformat=2 -fno-common -fstack-protector-strong)
+add_compile_options(-Wall -Wextra -Wshadow -Werror -Wformat-security -fno-common -fstack-protector-strong)
 add_compile_options("$<$<COMPILE_LANGUAGE:C>:-Wconversion;-Wstrict-prototypes;-Wmissing-prototypes;-Wvla>")
 if(NOT CERTLINE_SANITIZE) # the sanitizers' own checks are sharper, and fortified calls slip past them
   add_compile_options("$<$<CONFIG:RelWithDebInfo>:-D_FORTIFY_SOURCE=2>")

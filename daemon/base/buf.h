@@ -1,6 +1,6 @@
 /*
- * A bounded text buffer over memory that somebody else supplies: no heap, always NUL-terminated. The first overflow
- * sticks: what does not fit is dropped whole from there on and `is_cut` tells so once at the end.
+ * A bounded text buffer over memory that somebody else supplies: no heap, always NUL-terminated. The first
+ * overflow sticks: what does not fit is dropped whole from there on and `is_cut` tells so once at the end.
  */
 #ifndef CERTLINE_BASE_BUF_H
 #define CERTLINE_BASE_BUF_H

@@ -1,6 +1,6 @@
 /*
- * Time. Two kinds, never mixed: monotonic microseconds drive deadlines and durations; wall milliseconds since 1970 UTC
- * are for records only. Code below station/ gets `now_us` as an argument and never asks a clock.
+ * Time. Two kinds, never mixed: monotonic microseconds drive deadlines and durations; wall milliseconds since
+ * 1970 UTC are for records only. Code below station/ gets `now_us` as an argument and never asks a clock.
  *
  * A clock is passed in, so that the world test can stand a virtual one in its place.
  */
@@ -22,7 +22,8 @@ struct clock {
 /* The machine's own clocks (CLOCK_MONOTONIC, CLOCK_REALTIME). Constant, usable from every thread. */
 extern const struct clock clock_system;
 
-/* "2026-11-20T08:00:00.000Z" (24 characters and NUL) for a wall time from 1970 to 9999; earlier and later are clamped. */
+/* "2026-11-20T08:00:00.000Z" (24 characters and NUL) for a wall time from 1970 to 9999; earlier and later are
+ * clamped. */
 #define CLOCK_RFC3339_SIZE 25
 void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 

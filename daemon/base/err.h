@@ -1,9 +1,10 @@
 /*
  * Errors: our own trouble, never a board's "no" (that is a verdict, job/verdict.h).
  *
- * A function that can fail returns int: 0 or positive on success, negative on failure. A negative errno stands for
- * itself (-ENOSPC); our own codes start at ERR_FIRST, so the two never meet. Where the place of failure knows more than
- * its caller, a last parameter `struct err_info *reterr` takes it; NULL is allowed and means that nobody asks.
+ * A function that can fail returns int: 0 or positive on success, negative on failure. A negative errno
+ * stands for itself (-ENOSPC); our own codes start at ERR_FIRST, so the two never meet. Where the place of
+ * failure knows more than its caller, a last parameter `struct err_info *reterr` takes it; NULL is allowed
+ * and means that nobody asks.
  */
 #ifndef CERTLINE_BASE_ERR_H
 #define CERTLINE_BASE_ERR_H
@@ -36,7 +37,8 @@ enum err {
 #undef X
 };
 
-/* What the place of failure knows. `text` is a whole sentence: what, where, what to do. Never holds a secret. */
+/* What the place of failure knows. `text` is a whole sentence: what, where, what to do. Never holds a secret.
+ */
 struct err_info {
     int code;       /* the negative code that is returned as well; 0 = nothing was reported */
     int line;       /* of the offending text, from 1; 0 = does not apply */
@@ -47,8 +49,8 @@ struct err_info {
 /* A constant text for a negative code, errno values included; never NULL, safe from any thread. */
 const char *err_text(int code);
 
-/* Fills *reterr (if not NULL) and returns `code`, so that a failing place is one line. An info that already holds a
- * failure is left alone: the first error is the one that explains. */
+/* Fills *reterr (if not NULL) and returns `code`, so that a failing place is one line. An info that already
+ * holds a failure is left alone: the first error is the one that explains. */
 int err_set(struct err_info *reterr, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set, for a place in a text: line and column from 1. */

@@ -1,4 +1,5 @@
-/* One formatted line a call, handed to a sink. Standard error's form is for people: level, module, slot, text. */
+/* One formatted line a call, handed to a sink. Standard error's form is for people: level, module, slot,
+ * text. */
 #include "base/log.h"
 
 #include <stdarg.h>

@@ -1,9 +1,10 @@
 /*
- * Logging. Functions in base, at, job, io and store never log above debug: they return; station, api and app log each
- * failure once, where the story is known. The object is an argument, so that slot and board stand on every line.
+ * Logging. Functions in base, at, job, io and store never log above debug: they return; station, api and app
+ * log each failure once, where the story is known. The object is an argument, so that slot and board stand on
+ * every line.
  *
- * The sink is a hook: standard error by default, the journal under systemd, an array in a test. A sink may be called
- * from every thread; one line is one call.
+ * The sink is a hook: standard error by default, the journal under systemd, an array in a test. A sink may be
+ * called from every thread; one line is one call.
  */
 #ifndef CERTLINE_BASE_LOG_H
 #define CERTLINE_BASE_LOG_H
@@ -38,6 +39,7 @@ void log_set_level(enum log_level level);
 void log_line(enum log_level level, const struct log_subject *subject, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define log_sys(module_name, level, ...) log_line((level), &(struct log_subject){.module = (module_name)}, __VA_ARGS__)
+#define log_sys(module_name, level, ...)                                                                     \
+    log_line((level), &(struct log_subject){.module = (module_name)}, __VA_ARGS__)
 
 #endif

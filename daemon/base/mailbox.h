@@ -1,7 +1,7 @@
 /*
- * A bounded queue of pointers between actors: many senders, one receiver. The receiver waits on a descriptor (eventfd)
- * or blocks in mailbox_wait. A mailbox never allocates after mailbox_init and never drops: a full one refuses, and its
- * sender decides (the line keeps the message and tries on; HTTP answers 503).
+ * A bounded queue of pointers between actors: many senders, one receiver. The receiver waits on a descriptor
+ * (eventfd) or blocks in mailbox_wait. A mailbox never allocates after mailbox_init and never drops: a full
+ * one refuses, and its sender decides (the line keeps the message and tries on; HTTP answers 503).
  *
  * What a pointer points to changes hands with the message: the sender must not touch it until it comes back.
  */
@@ -26,7 +26,8 @@ int mailbox_send(struct mailbox *box, void *message);
 /* Takes up to `max` messages in the order they were sent; returns how many. Never waits. Receiver only. */
 size_t mailbox_take(struct mailbox *box, void **out, size_t max);
 
-/* Waits until there is a message, the box is closed, or `timeout_ms` (-1 = for ever) has passed. Receiver only. */
+/* Waits until there is a message, the box is closed, or `timeout_ms` (-1 = for ever) has passed. Receiver
+ * only. */
 void mailbox_wait(struct mailbox *box, int timeout_ms);
 
 /* Readable while messages wait or after close; for an event loop. Owned by the box. */

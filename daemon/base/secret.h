@@ -1,9 +1,10 @@
 /*
- * Memory for secrets: private keys, pre-shared keys, wrapping keys, tokens, and every body or text that carries one.
- * It is locked (never swapped), left out of core dumps, and wiped before it is given back.
+ * Memory for secrets: private keys, pre-shared keys, wrapping keys, tokens, and every body or text that
+ * carries one. It is locked (never swapped), left out of core dumps, and wiped before it is given back.
  *
- * When the limit on locked memory is reached the memory is still given, unlocked, and secret_unlocked_octets() counts
- * it: a station that cannot lock must still provision; `readyz` and the log tell.
+ * When the limit on locked memory is reached the memory is still given, unlocked, and
+ * secret_unlocked_octets() counts it: a station that cannot lock must still provision; `readyz` and the log
+ * tell.
  */
 #ifndef CERTLINE_BASE_SECRET_H
 #define CERTLINE_BASE_SECRET_H
