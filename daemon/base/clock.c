@@ -8,7 +8,8 @@
 
 #include "base/err.h"
 
-#define WALL_MS_LAST INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+#define DATE_TIME_LEN 19                       /* up to the seconds */
+#define WALL_MS_LAST  INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
 static int64_t system_mono_us(const struct clock *clock)
 {
@@ -71,6 +72,14 @@ int clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms)
     if (ms < 0) {
         return ERR_FORMAT;
     }
-    *ret_wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    int64_t wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    /* strptime takes blanks, single digits and second 60, and timegm makes 2 March of 30 February: only what
+     * would be written the same way is a time of ours. */
+    char again[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(wall_ms, again);
+    if (strncmp(again, text, DATE_TIME_LEN) != 0) {
+        return ERR_FORMAT;
+    }
+    *ret_wall_ms = wall_ms;
     return 0;
 }

@@ -27,7 +27,8 @@ extern const struct clock clock_system;
 #define CLOCK_RFC3339_SIZE 25
 void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 
-/* The reverse: date, "T", time, up to three digits of a second and "Z". Returns 0 or ERR_FORMAT. */
+/* The reverse: date, "T", time, up to three digits of a second and "Z"; a day that exists, from 1970 on.
+ * Returns 0 or ERR_FORMAT. */
 int clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms);
 
 static inline int64_t time_min(int64_t a, int64_t b)
