@@ -97,7 +97,9 @@ void chat_set_terminator(struct chat *c, enum chat_terminator terminator);
 
 /* Starts a command. The chat must be idle. Octets that cannot be sent at all end in CHAT_END_TIMEOUT too:
  * until the last octet is taken the deadline is `now` + timeout + `slack_us`, where slack is what the link
- * needs for that many octets. */
+ * needs for that many octets.
+ * What arrives before the terminator has left is no answer to this command, whatever it says: a late OK of an
+ * earlier one comes out as CHAT_STRAY. A raw command without octets only waits, for a banner. */
 void chat_submit(struct chat *c, const struct chat_command *command, int64_t slack_us, int64_t now_us);
 
 /* Ends the current command without an event; what was sent of it stays in the board's buffer. */
