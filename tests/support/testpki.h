@@ -6,7 +6,7 @@
  * are fixed. RSA-2048 bundles pair primes of a small pool, which makes thousands of distinct moduli for the
  * price of a few primes and would be a grave fault anywhere but in a test.
  *
- * Call pki_init() (pki/x509.h) before the first testpki_new() where a test looks for secrets in its own
+ * Call pki_init() (pki/init.h) before the first testpki_new() where a test looks for secrets in its own
  * memory. Failures end the process: a test that cannot make its keys has nothing to say.
  */
 #ifndef CERTLINE_TESTS_TESTPKI_H

@@ -1,0 +1,74 @@
+/*
+ * OpenSSL wipes what it knows to be a key, but not what it takes for ordinary: the DER text of a key while it
+ * is parsed, BIO buffers, copies made by a decoder on the way. So all is wiped. A head before each block
+ * remembers its size, since OpenSSL does not say it when it frees; malloc_usable_size would tell the
+ * allocator's rounding instead.
+ */
+#include "pki/init.h"
+
+#include <openssl/crypto.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+
+struct head {
+    _Alignas(max_align_t) size_t size; /* without the head */
+};
+
+/* The signatures are OpenSSL's: file and line are of its sources, for debugging. */
+static void *wiping_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (size == 0 || size > SIZE_MAX - sizeof(struct head)) {
+        return NULL;
+    }
+    struct head *head = malloc(sizeof(*head) + size);
+    if (head == NULL) {
+        return NULL;
+    }
+    head->size = size;
+    return head + 1;
+}
+
+static void wiping_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (p != NULL) {
+        struct head *head = (struct head *)p - 1;
+        secret_wipe(p, head->size);
+        free(head);
+    }
+}
+
+static void *wiping_realloc(void *old, size_t size, const char *file, int line)
+{
+    if (old == NULL) {
+        return wiping_malloc(size, file, line);
+    }
+    if (size == 0) {
+        wiping_free(old, file, line);
+        return NULL;
+    }
+    void *new = wiping_malloc(size, file, line);
+    if (new != NULL) {
+        size_t had = ((struct head *)old - 1)->size;
+        memcpy(new, old, had < size ? had : size);
+        wiping_free(old, file, line);
+    }
+    return new;
+}
+
+int pki_init(void)
+{
+    static bool is_done; /* before the first thread starts, as OpenSSL demands */
+    if (!is_done && CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1) {
+        return ERR_INTERNAL;
+    }
+    is_done = true;
+    return 0;
+}

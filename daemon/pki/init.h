@@ -1,0 +1,12 @@
+/*
+ * OpenSSL's own memory. Every block that it gives back is wiped first, so that a key it parsed or a text it
+ * decoded does not outlive the call in freed memory.
+ */
+#ifndef CERTLINE_PKI_INIT_H
+#define CERTLINE_PKI_INIT_H
+
+/* Must come before anything else in the process uses OpenSSL: the first lines of main. Calling it again is
+ * harmless. Returns 0, or ERR_INTERNAL when OpenSSL holds memory already and would go on without wiping. */
+int pki_init(void);
+
+#endif
