@@ -22,7 +22,6 @@ enum known {
     KNOWN_ORIGIN,
     KNOWN_SITE,
     KNOWN_KEY,
-    KNOWN_CONNECTION,
     KNOWN_COUNT,
 };
 
@@ -38,7 +37,6 @@ static const struct known_row {
     [KNOWN_ORIGIN] = {"Origin", PROBLEM_BAD_REQUEST},
     [KNOWN_SITE] = {"Sec-Fetch-Site", PROBLEM_BAD_REQUEST},
     [KNOWN_KEY] = {"Idempotency-Key", PROBLEM_BAD_REQUEST},
-    [KNOWN_CONNECTION] = {"Connection", PROBLEM_NONE}, /* a list: may be spread over several lines */
 };
 
 static bool span_is_ci(struct span a, const char *text)
@@ -90,7 +88,7 @@ static enum problem sort(const struct header *headers, size_t n, struct span kno
             if (!span_is_ci(headers[i].name, known_rows[k].name)) {
                 continue;
             }
-            if (known[k].at != NULL && known_rows[k].when_twice != PROBLEM_NONE) {
+            if (known[k].at != NULL) {
                 err_set(reterr, ERR_REFUSED, "%s stands there twice", known_rows[k].name);
                 return known_rows[k].when_twice;
             }
@@ -266,8 +264,6 @@ enum problem guard_check(const struct guard *g, enum method method, const char *
         problem = check_content(known, &head, reterr);
     }
     if (problem == PROBLEM_NONE) {
-        head.wants_close =
-            is_1_0 || (known[KNOWN_CONNECTION].at != NULL && span_is_ci(known[KNOWN_CONNECTION], "close"));
         *ret = head;
     }
     return problem;

@@ -44,7 +44,6 @@ struct head {
     uint64_t content_length; /* 0 when there is none */
     bool is_chunked;
     enum content_kind content;
-    bool wants_close;                       /* "Connection: close", or HTTP/1.0 */
     char idempotency_key[REQUEST_KEY_SIZE]; /* empty: none */
 };
 
