@@ -142,15 +142,20 @@ static int check_usb(const struct toml_node *value, struct err_info *reterr)
     return 0;
 }
 
-/* One star in the last part: what it matches is the slot's name, and one folder is watched. */
+/* Wildcards in the last part only: one folder is watched, and what they match is the slot's name. */
 static int check_glob(const struct toml_node *value, struct err_info *reterr)
 {
-    const char *star = strchr(value->string, '*');
-    if (!star || strchr(star + 1, '*') || strchr(star, '/') || strpbrk(value->string, "?[]{}\\")) {
-        return err_set(reterr, ERR_FORMAT,
-                       "is no glob for slots; it has exactly one '*', in its last part, and no other "
-                       "wildcard, since what "
-                       "the star matches names the slot: \"/run/rack1/slot*\"");
+    const char *slash = strrchr(value->string, '/');
+    const char *last = slash ? slash + 1 : value->string;
+    if (strcspn(value->string, "*?[") < (size_t)(last - value->string) || !strpbrk(last, "*?[")) {
+        return err_set(
+            reterr, ERR_FORMAT,
+            "is no glob for slots; wildcards stand in its last part only, and what they match names the "
+            "slot: \"/run/rack1/slot*\"");
+    }
+    const char *set = strchr(last, '[');
+    if (set && !strchr(set + 1, ']')) {
+        return err_set(reterr, ERR_FORMAT, "has a '[' without its ']'");
     }
     return 0;
 }
