@@ -32,7 +32,10 @@ static size_t rewrite(struct path *p, char octet, char out[2])
     if (p->newline == PATH_AS_IS || !p->is_in_quotes || (octet != '\r' && octet != '\n'))
         return 1;
     if (is_second) {
-        p->newline_fired += p->newline != PATH_CRLF;
+        if (p->newline == PATH_CRLF)
+            p->newline_fired--; /* the pair was one already */
+        else
+            p->newline_fired++;
         return 0;
     }
 

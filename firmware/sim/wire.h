@@ -21,15 +21,16 @@ static inline struct wire_time wire_add(struct wire_time t, uint64_t octets, uin
     return (struct wire_time){t.us + (int64_t)(sum / baud), (uint32_t)(sum % baud)};
 }
 
-/* The later of a wire time and a plain one. */
-static inline struct wire_time wire_max(struct wire_time t, int64_t us)
-{
-    return t.us >= us ? t : (struct wire_time){us, 0};
-}
-
 static inline int64_t wire_ceil(struct wire_time t)
 {
     return t.us + (t.fraction > 0);
+}
+
+/* When an octet may start that is there at `us`: then, or once the wire is free. Within the microsecond in
+ * which the wire becomes free the exact time counts, so that octets in a row lie without a gap. */
+static inline struct wire_time wire_start(struct wire_time is_free, int64_t us)
+{
+    return us <= wire_ceil(is_free) ? is_free : (struct wire_time){us, 0};
 }
 
 #endif

@@ -1,0 +1,129 @@
+/* What tests and the state file look at, and the names on the command line. Nothing here changes a running
+ * board. */
+#include "sim/board_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t simboard_entry_count(const struct simboard *b)
+{
+    return b->modem.store.count;
+}
+
+struct simboard_entry simboard_entry_at(const struct simboard *b, size_t i)
+{
+    const struct store_slot *slot = &b->modem.store.slots[i];
+    struct simboard_entry entry = {.sec_tag = slot->sec_tag,
+                                   .type = slot->type,
+                                   .content = b->modem.store.memory + slot->at,
+                                   .len = slot->len};
+    memcpy(entry.sha256, slot->sha256, sizeof entry.sha256);
+    return entry;
+}
+
+bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned type,
+                         struct simboard_entry *ret)
+{
+    int i = store_find(&b->modem.store, sec_tag, type);
+    if (i < 0)
+        return false;
+    *ret = simboard_entry_at(b, (size_t)i);
+    return true;
+}
+
+int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, const void *content, size_t len)
+{
+    return store_put(&b->modem.store, sec_tag, type, content, len);
+}
+
+size_t simboard_wear_count(const struct simboard *b)
+{
+    return b->modem.store.wear_count;
+}
+
+struct simboard_wear simboard_wear_at(const struct simboard *b, size_t i)
+{
+    return b->modem.store.wear[i];
+}
+
+uint32_t simboard_nvm_writes(const struct simboard *b, uint32_t sec_tag, unsigned type)
+{
+    for (size_t i = 0; i < b->modem.store.wear_count; i++) {
+        const struct simboard_wear *wear = &b->modem.store.wear[i];
+        if (wear->sec_tag == sec_tag && wear->type == type)
+            return wear->writes;
+    }
+    return 0;
+}
+
+size_t simboard_executed_count(const struct simboard *b)
+{
+    return b->log_total < SIM_LOG_MAX ? (size_t)b->log_total : SIM_LOG_MAX;
+}
+
+const char *simboard_executed_at(const struct simboard *b, size_t i)
+{
+    return b->log[(b->log_total - simboard_executed_count(b) + i) % SIM_LOG_MAX];
+}
+
+uint64_t simboard_executed_total(const struct simboard *b)
+{
+    return b->log_total;
+}
+
+struct simboard_info simboard_info(const struct simboard *b)
+{
+    return (struct simboard_info){
+        .config = &b->config,
+        .cfun = b->modem.cfun,
+        .is_plugged = b->is_plugged,
+        .is_open = b->is_open,
+        .is_powered = b->is_powered,
+        .is_hung = b->state == BOARD_HUNG,
+        .boots = b->boots,
+        .modem_us = b->modem_us,
+        .octets_in = b->octets_in,
+        .octets_out = b->octets_out,
+        .lost_busy = b->lost_busy,
+        .lost_overflow = b->lost_overflow,
+    };
+}
+
+int sim_front_parse(const char *name, enum sim_front *ret_front, enum sim_terminator *ret_term)
+{
+    static const struct {
+        const char *name;
+        enum sim_front front;
+        enum sim_terminator term;
+    } names[] = {
+        {"at_host", SIM_FRONT_AT_HOST, SIM_TERM_CR},
+        {"at_host:lf", SIM_FRONT_AT_HOST, SIM_TERM_LF},
+        {"at_host:crlf", SIM_FRONT_AT_HOST, SIM_TERM_CRLF},
+        {"at_host:nul", SIM_FRONT_AT_HOST, SIM_TERM_NUL},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            *ret_front = names[i].front;
+            *ret_term = names[i].term;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+/* Luhn, from the right: every second digit counts twice, the digits of a two-digit product are added. */
+void sim_imei_make(const char *prefix14, unsigned add, char out[16])
+{
+    unsigned long long body = strtoull(prefix14, NULL, 10) + add;
+    unsigned sum = 0;
+
+    snprintf(out, 16, "%014llu", body % 100000000000000ULL);
+    for (size_t i = 0; i < 14; i++) {
+        unsigned digit = (unsigned)(out[i] - '0') * (i % 2 ? 2 : 1);
+        sum += digit / 10 + digit % 10;
+    }
+    out[14] = (char)('0' + (10 - sum % 10) % 10);
+    out[15] = '\0';
+}

@@ -1,0 +1,185 @@
+/*
+ * Octets in both directions. With RTS/CTS a busy board makes the host wait: an octet that has started still
+ * fits, the next one does not start. Without, what does not fit into the FIFO is lost, which is what happens
+ * on real adapters whose RTS/CTS is not wired. A board that boots has no UART yet: the host waits (RTS is not
+ * driven), or talks to nobody.
+ */
+#include "sim/board_impl.h"
+
+#include <string.h>
+
+void uart_clear(struct simboard *b)
+{
+    b->fifo.len = 0;
+    b->out.is_on_wire = false;
+    b->notice.len = b->notice.at = 0;
+}
+
+static bool makes_host_wait(const struct simboard *b)
+{
+    return b->config.flow == SIM_FLOW_RTSCTS && b->is_powered &&
+           (b->is_booting || b->fifo.len >= b->config.fifo);
+}
+
+void uart_start_in(struct simboard *b)
+{
+    int64_t delay_us = 0;
+
+    if (b->in.is_on_wire || b->in.queue.len == 0 || makes_host_wait(b))
+        return;
+    b->in.end = wire_add(wire_start(b->in.end, b->now_us), 1, b->config.baud);
+    b->in.is_on_wire = true;
+    b->in.count++;
+    if (exact_hit(b, SIM_EXACT_IN_DELAY, &delay_us))
+        b->in.end.us += delay_us;
+}
+
+static void to_front(struct simboard *b, char octet)
+{
+    switch (at_host_feed(&b->front, octet)) {
+    case AT_HOST_NOTHING:
+        break;
+    case AT_HOST_COMMAND:
+        command_begin(b, b->front.line);
+        break;
+    case AT_HOST_OVERFLOW:
+        b->lost_overflow++;
+        break;
+    }
+}
+
+/* An octet is complete in the board's UART. */
+static void receive(struct simboard *b, char octet)
+{
+    size_t room = b->config.fifo + (b->config.flow == SIM_FLOW_RTSCTS ? FIFO_SLACK : 0);
+
+    b->octets_in++;
+    if (board_is_ready(b) && b->fifo.len == 0 && b->drain_us == 0) {
+        to_front(b, octet);
+        return;
+    }
+    if (b->is_booting || !b->is_powered || b->fifo.len >= room) {
+        b->lost_busy++;
+        b->fired.fifo++;
+        return;
+    }
+    if (b->fifo.len == 0)
+        b->fifo_next_us = b->now_us + b->drain_us;
+    ring_push(&b->fifo, octet);
+}
+
+void uart_take(struct simboard *b)
+{
+    char octet = ring_pop(&b->fifo);
+    b->fifo_next_us = b->now_us + b->drain_us;
+    to_front(b, octet);
+}
+
+void uart_in_ended(struct simboard *b)
+{
+    char octet = ring_pop(&b->in.queue), passed[PATH_OUT_MAX];
+    bool is_lost = exact_hit(b, SIM_EXACT_IN_LOSE, NULL);
+    bool is_double = exact_hit(b, SIM_EXACT_IN_DOUBLE, NULL);
+    bool is_last = exact_hit(b, SIM_EXACT_UNPLUG_IN, NULL);
+
+    b->in.is_on_wire = false;
+    if (exact_hit(b, SIM_EXACT_IN_GARBLE, NULL))
+        octet ^= 2;
+    for (int copies = is_lost ? 0 : 1 + is_double; copies > 0; copies--) {
+        size_t n = path_pass(&b->path, &b->rng, octet, passed);
+        for (size_t i = 0; i < n; i++)
+            receive(b, passed[i]);
+    }
+    if (is_last)
+        board_unplug(b);
+}
+
+/* -- Board to host -- */
+
+static const char *const urcs[] = {"%CESQ: 59,2,15,2\r\n", "+CEREG: 2\r\n", "%MDMEV: SEARCH STATUS 1\r\n",
+                                   "+CGEV: ME PDN DEACT 0\r\n"};
+
+void uart_notice(struct simboard *b, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (b->notice.at == b->notice.len)
+        b->notice.at = b->notice.len = 0;
+    if (len > sizeof b->notice.text - b->notice.len)
+        return;
+    memcpy(b->notice.text + b->notice.len, text, len);
+    b->notice.len += len;
+}
+
+/* Asks once before each octet of an answer whether an unsolicited line comes first, and queues it. */
+static bool urc_comes_first(struct simboard *b)
+{
+    if (b->reply_checked > b->reply_at)
+        return false;
+
+    b->reply_checked = b->reply_at + 1;
+    b->answer_octets++;
+    bool is_due = exact_hit(b, SIM_EXACT_URC, NULL);
+    if (b->urc_at == b->reply_at) {
+        b->fired.urc++;
+        is_due = true;
+    }
+    if (is_due)
+        uart_notice(b, urcs[rng_below(&b->rng, sizeof urcs / sizeof urcs[0])]);
+    return is_due;
+}
+
+static bool pick(struct simboard *b)
+{
+    struct out_wire *out = &b->out;
+
+    bool has_answer = b->state == BOARD_ANSWERING && b->reply_at < b->reply.len;
+    out->is_answer = b->notice.at == b->notice.len && has_answer && !urc_comes_first(b);
+    if (out->is_answer) {
+        out->octet = b->reply.text[b->reply_at++];
+        return true;
+    }
+    if (b->notice.at == b->notice.len)
+        return false;
+    out->octet = b->notice.text[b->notice.at++];
+    return true;
+}
+
+void uart_start_out(struct simboard *b)
+{
+    int64_t delay_us = 0;
+    bool host_is_full = b->is_open && b->out.arrived.len >= SIM_LINK_SIZE;
+
+    if (b->out.is_on_wire || (host_is_full && b->config.flow == SIM_FLOW_RTSCTS) || !pick(b))
+        return;
+    b->out.end = wire_add(wire_start(b->out.end, b->now_us), 1, b->config.baud);
+    b->out.is_on_wire = true;
+    b->out.count++;
+    if (exact_hit(b, SIM_EXACT_OUT_DELAY, &delay_us))
+        b->out.end.us += delay_us;
+}
+
+static void arrive(struct simboard *b, char octet)
+{
+    if (b->is_open && b->out.arrived.len < SIM_LINK_SIZE)
+        ring_push(&b->out.arrived, octet);
+}
+
+void uart_out_ended(struct simboard *b)
+{
+    char octet = b->out.octet;
+    bool is_lost = exact_hit(b, SIM_EXACT_OUT_LOSE, NULL);
+    bool is_double = exact_hit(b, SIM_EXACT_OUT_DOUBLE, NULL);
+    bool is_last = exact_hit(b, SIM_EXACT_UNPLUG_OUT, NULL);
+
+    b->out.is_on_wire = false;
+    b->octets_out++;
+    if (exact_hit(b, SIM_EXACT_OUT_GARBLE, NULL))
+        octet ^= 2;
+    for (int copies = is_lost ? 0 : 1 + is_double; copies > 0; copies--)
+        arrive(b, octet);
+    if (b->out.is_answer && b->reply_at == b->reply.len)
+        command_answered(b);
+    if (is_last)
+        board_unplug(b);
+}
