@@ -1,0 +1,432 @@
+/*
+ * Nonces are random: a data key seals one content, so its nonce cannot repeat; the key-encryption key wraps
+ * at most some ten million data keys, far below the 2^32 at which NIST SP 800-38D (8.3) draws the line for
+ * random nonces.
+ *
+ * The key file is made like this: a file with a random name beside it, written, synced, then linked to the
+ * real name and the directory synced. link() refuses to replace, so two daemons that start at once end with
+ * one key, the first's.
+ */
+#include "pki/seal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/hex.h"
+#include "base/secret.h"
+#include "pki/digest.h"
+
+#define VERSION    1
+#define NONCE_SIZE 12
+#define TAG_SIZE   16
+#define PLACE_SIZE 512 /* of the text that is authenticated with a content */
+
+enum { /* offsets of the layout in the header */
+       AT_KEY_ID = 1,
+       AT_WRAP_NONCE = AT_KEY_ID + SEAL_KEY_ID_SIZE,
+       AT_DATA_KEY = AT_WRAP_NONCE + NONCE_SIZE,
+       AT_WRAP_TAG = AT_DATA_KEY + SEAL_KEY_SIZE,
+       AT_NONCE = AT_WRAP_TAG + TAG_SIZE,
+       AT_CONTENT = AT_NONCE + NONCE_SIZE,
+};
+_Static_assert(AT_CONTENT + TAG_SIZE == SEAL_OVERHEAD, "the header says otherwise");
+
+struct seal_key {
+    uint8_t octets[SEAL_KEY_SIZE];
+    uint8_t id[SEAL_KEY_ID_SIZE];
+};
+
+/* ---- keys */
+
+static void hmac(const uint8_t *key, size_t key_len, struct span text, struct digest *ret)
+{
+    unsigned len = DIGEST_SIZE;
+    if (HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)(text.len > 0 ? text.at : ""), text.len,
+             ret->octets, &len) == NULL) {
+        abort(); /* for want of memory: see pki/digest.h */
+    }
+}
+
+struct seal_key *seal_key_new(const uint8_t octets[SEAL_KEY_SIZE])
+{
+    struct seal_key *key = secret_alloc(sizeof(*key));
+    if (key == NULL) {
+        return NULL;
+    }
+    memcpy(key->octets, octets, SEAL_KEY_SIZE);
+    struct digest mac, id;
+    hmac(key->octets, SEAL_KEY_SIZE, span_str("certline key id 1"), &mac);
+    sha256(span_of((const char *)mac.octets, DIGEST_SIZE), &id);
+    memcpy(key->id, id.octets, SEAL_KEY_ID_SIZE);
+    return key;
+}
+
+void seal_key_free(struct seal_key *key)
+{
+    secret_free(key);
+}
+
+const uint8_t *seal_key_id(const struct seal_key *key)
+{
+    return key->id;
+}
+
+void seal_digest(const struct seal_key *key, const char *label, struct span text, struct digest *ret)
+{
+    struct digest derived;
+    hmac(key->octets, SEAL_KEY_SIZE, span_str(label), &derived);
+    hmac(derived.octets, DIGEST_SIZE, text, ret);
+    secret_wipe(&derived, sizeof(derived));
+}
+
+/* ---- the key file */
+
+/* Whether the open file is one to trust a key to. */
+static int check_file(const char *path, const struct stat *st, struct err_info *reterr)
+{
+    if (!S_ISREG(st->st_mode)) {
+        return err_set(reterr, ERR_REFUSED,
+                       "%s is no regular file: name the file that holds the wrapping key", path);
+    }
+    if (st->st_uid != geteuid() && st->st_uid != 0) {
+        return err_set(reterr, ERR_REFUSED,
+                       "%s belongs to user %u: it must belong to user %u, who runs Certline", path,
+                       (unsigned)st->st_uid, (unsigned)geteuid());
+    }
+    bool is_roots = st->st_uid == 0 && st->st_gid == 0;
+    if ((st->st_mode & (is_roots ? 0037 : 0077)) != 0) {
+        return err_set(reterr, ERR_REFUSED, "%s has mode %04o and others may use it: chmod 0600 it", path,
+                       (unsigned)(st->st_mode & 07777));
+    }
+    if (st->st_size != SEAL_KEY_SIZE) {
+        return err_set(
+            reterr, ERR_FORMAT,
+            "%s has %lld octets, a wrapping key has 32: restore it from its backup, never from a guess", path,
+            (long long)st->st_size);
+    }
+    return 0;
+}
+
+/* Everything or a negative errno. */
+static int read_all(int fd, uint8_t *out, size_t n)
+{
+    while (n > 0) {
+        ssize_t got = read(fd, out, n);
+        if (got < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (got == 0) {
+            return -EIO;
+        }
+        if (got > 0) {
+            out += got;
+            n -= (size_t)got;
+        }
+    }
+    return 0;
+}
+
+static int write_all(int fd, const uint8_t *octets, size_t n)
+{
+    while (n > 0) {
+        ssize_t put = write(fd, octets, n);
+        if (put < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (put > 0) {
+            octets += put;
+            n -= (size_t)put;
+        }
+    }
+    return 0;
+}
+
+static int load(const char *path, struct seal_key **ret, struct err_info *reterr)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        int err = -errno;
+        return err_set(reterr, err, "%s cannot be opened: %s", path, err_text(err));
+    }
+    struct stat st;
+    uint8_t octets[SEAL_KEY_SIZE];
+    int err = fstat(fd, &st) < 0 ? -errno : check_file(path, &st, reterr);
+    if (err == 0) {
+        err = read_all(fd, octets, sizeof(octets));
+    }
+    close(fd);
+    if (err == 0) {
+        *ret = seal_key_new(octets);
+        err = *ret == NULL ? -ENOMEM : 0;
+    }
+    secret_wipe(octets, sizeof(octets));
+    return err == 0 ? 0 : err_set(reterr, err, "%s cannot be read: %s", path, err_text(err));
+}
+
+/* The directory of `path`, opened, if it is ours alone to write to; or negative. */
+static int open_directory(const char *path, struct err_info *reterr)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    if (len >= sizeof(dir)) {
+        return err_set(reterr, -ENAMETOOLONG, "the key file's path is too long");
+    }
+    (void)snprintf(dir, sizeof(dir), "%.*s",
+                   slash == NULL ? 1
+                   : len == 0    ? 1
+                                 : (int)len,
+                   slash == NULL ? "." : path);
+
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int err = -errno;
+        if (fd >= 0) {
+            close(fd);
+        }
+        return err_set(reterr, err, "the key file's directory %s cannot be opened: %s", dir, err_text(err));
+    }
+    if (st.st_uid != geteuid() || (st.st_mode & 0022) != 0) {
+        close(fd);
+        return err_set(
+            reterr, ERR_REFUSED,
+            "%s does not exist, and none is made there: its directory is not ours alone to write to. Make it "
+            "with: head -c 32 /dev/urandom > %s && chmod 0600 %s",
+            path, path, path);
+    }
+    return fd;
+}
+
+/* A new key under a random name in the directory, written and synced. Returns 0 or -errno. */
+static int write_new(int dir, char name[32])
+{
+    uint8_t octets[SEAL_KEY_SIZE], random[8];
+    if (RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(octets, sizeof(octets)) != 1) {
+        return -EIO;
+    }
+    char text[2 * sizeof(random) + 1];
+    hex_encode(random, sizeof(random), text);
+    (void)snprintf(name, 32, ".key-%s.new", text);
+
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int err = fd < 0 ? -errno : write_all(fd, octets, sizeof(octets));
+    secret_wipe(octets, sizeof(octets));
+    if (fd < 0) {
+        return err;
+    }
+    if (err == 0 && fsync(fd) < 0) {
+        err = -errno;
+    }
+    close(fd);
+    if (err != 0) {
+        unlinkat(dir, name, 0);
+    }
+    return err;
+}
+
+/* Returns 1 when it made the file, 0 when somebody else did meanwhile, or negative. */
+static int make(const char *path, struct err_info *reterr)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    char new_name[32];
+    int dir = open_directory(path, reterr);
+    if (dir < 0) {
+        return dir;
+    }
+    int err = write_new(dir, new_name);
+    if (err == 0) {
+        err = linkat(dir, new_name, dir, name, 0) == 0 ? 1 : errno == EEXIST ? 0 : -errno;
+        unlinkat(dir, new_name, 0);
+    }
+    if (err >= 0 && fsync(dir) < 0) {
+        err = -errno;
+    }
+    close(dir);
+    return err >= 0 ? err : err_set(reterr, err, "%s cannot be made: %s", path, err_text(err));
+}
+
+int seal_key_load(const char *path, bool is_made_if_absent, struct seal_key **ret, struct err_info *reterr)
+{
+    int made = 0;
+    if (is_made_if_absent && access(path, F_OK) < 0 && errno == ENOENT) {
+        made = make(path, reterr);
+        if (made < 0) {
+            return made;
+        }
+    }
+    int err = load(path, ret, reterr);
+    return err < 0 ? err : made;
+}
+
+/* ---- sealing */
+
+static EVP_CIPHER *algorithm;
+
+static void fetch(void)
+{
+    algorithm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
+
+static const EVP_CIPHER *aes_256_gcm(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch);
+    return algorithm;
+}
+
+static bool encrypt(const uint8_t *key, const uint8_t *nonce, struct span bound, struct span clear,
+                    uint8_t *out, uint8_t *tag)
+{
+    int n = 0;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool is_good = ctx != NULL && EVP_EncryptInit_ex2(ctx, aes_256_gcm(), key, nonce, NULL) == 1 &&
+                   EVP_EncryptUpdate(ctx, NULL, &n, (const uint8_t *)bound.at, (int)bound.len) == 1 &&
+                   EVP_EncryptUpdate(ctx, out, &n, (const uint8_t *)clear.at, (int)clear.len) == 1 &&
+                   EVP_EncryptFinal_ex(ctx, out + n, &n) == 1 &&
+                   EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) == 1;
+    EVP_CIPHER_CTX_free(ctx);
+    ERR_clear_error();
+    return is_good;
+}
+
+/* What was decrypted before its tag was seen to be wrong is wiped. */
+static bool decrypt(const uint8_t *key, const uint8_t *nonce, struct span bound, struct span sealed,
+                    const uint8_t *tag, uint8_t *out)
+{
+    int n = 0;
+    uint8_t wanted[TAG_SIZE];
+    memcpy(wanted, tag, TAG_SIZE);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool is_good = ctx != NULL && EVP_DecryptInit_ex2(ctx, aes_256_gcm(), key, nonce, NULL) == 1 &&
+                   EVP_DecryptUpdate(ctx, NULL, &n, (const uint8_t *)bound.at, (int)bound.len) == 1 &&
+                   EVP_DecryptUpdate(ctx, out, &n, (const uint8_t *)sealed.at, (int)sealed.len) == 1 &&
+                   EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, wanted) == 1 &&
+                   EVP_DecryptFinal_ex(ctx, out + n, &n) == 1;
+    if (!is_good) {
+        secret_wipe(out, sealed.len);
+    }
+    EVP_CIPHER_CTX_free(ctx);
+    ERR_clear_error();
+    return is_good;
+}
+
+static void put_u32(struct buf *b, uint32_t value)
+{
+    const char octets[4] = {(char)(value >> 24), (char)(value >> 16), (char)(value >> 8), (char)value};
+    buf_add(b, span_of(octets, sizeof(octets)));
+}
+
+/* The text that is authenticated with a secret; `key_id` only with a data key. */
+static struct span bound_text(struct buf *b, char memory[PLACE_SIZE], const char *label,
+                              const uint8_t *key_id, const struct seal_place *place)
+{
+    buf_init(b, memory, PLACE_SIZE);
+    buf_add_str(b, label);
+    if (key_id != NULL) {
+        buf_add(b, span_of((const char *)key_id, SEAL_KEY_ID_SIZE));
+    }
+    put_u32(b, (uint32_t)place->bundle.len);
+    buf_add(b, place->bundle);
+    put_u32(b, (uint32_t)place->type);
+    put_u32(b, place->sec_tag);
+    assert(!b->is_cut); /* ids are shorter by far */
+    return buf_span(b);
+}
+
+static struct span data_key_place(struct buf *b, char memory[PLACE_SIZE], const uint8_t *key_id,
+                                  const struct seal_place *place)
+{
+    return bound_text(b, memory, "certline data key 1", key_id, place);
+}
+
+static struct span content_place(struct buf *b, char memory[PLACE_SIZE], const struct seal_place *place)
+{
+    return bound_text(b, memory, "certline content 1", NULL, place);
+}
+
+int seal_make(const struct seal_key *key, const struct seal_place *place, struct span clear, uint8_t *out,
+              struct err_info *reterr)
+{
+    char memory[PLACE_SIZE];
+    struct buf b;
+    uint8_t data_key[SEAL_KEY_SIZE];
+    size_t size = clear.len + SEAL_OVERHEAD;
+    assert(clear.len > 0 && clear.len < INT_MAX);
+
+    out[0] = VERSION;
+    memcpy(out + AT_KEY_ID, key->id, SEAL_KEY_ID_SIZE);
+    bool is_good =
+        RAND_bytes(out + AT_WRAP_NONCE, NONCE_SIZE) == 1 && RAND_bytes(out + AT_NONCE, NONCE_SIZE) == 1 &&
+        RAND_priv_bytes(data_key, sizeof(data_key)) == 1 &&
+        encrypt(key->octets, out + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
+                span_of((const char *)data_key, sizeof(data_key)), out + AT_DATA_KEY, out + AT_WRAP_TAG) &&
+        encrypt(data_key, out + AT_NONCE, content_place(&b, memory, place), clear, out + AT_CONTENT,
+                out + size - TAG_SIZE);
+    secret_wipe(data_key, sizeof(data_key));
+    if (!is_good) {
+        secret_wipe(out, size);
+        return err_set(reterr, ERR_CRYPTO,
+                       "a secret could not be sealed: OpenSSL has no random octets or no memory");
+    }
+    return 0;
+}
+
+/* Version and key id, before anything is decrypted. */
+static int check_head(const struct seal_key *key, struct span sealed, struct err_info *reterr)
+{
+    const uint8_t *at = (const uint8_t *)sealed.at;
+    if (sealed.len <= SEAL_OVERHEAD || sealed.len > INT_MAX || at[0] != VERSION) {
+        return err_set(reterr, ERR_CORRUPT, "a sealed secret is cut off or of an unknown version");
+    }
+    if (memcmp(at + AT_KEY_ID, key->id, SEAL_KEY_ID_SIZE) != 0) {
+        char wanted[2 * SEAL_KEY_ID_SIZE + 1], have[2 * SEAL_KEY_ID_SIZE + 1];
+        hex_encode(at + AT_KEY_ID, SEAL_KEY_ID_SIZE, wanted);
+        hex_encode(key->id, SEAL_KEY_ID_SIZE, have);
+        return err_set(
+            reterr, ERR_REFUSED,
+            "a secret was sealed under the wrapping key %s, but this station has %s: put the right key file "
+            "in its place",
+            wanted, have);
+    }
+    return 0;
+}
+
+int seal_open(const struct seal_key *key, const struct seal_place *place, struct span sealed, uint8_t *out,
+              struct err_info *reterr)
+{
+    int err = check_head(key, sealed, reterr);
+    if (err != 0) {
+        return err;
+    }
+    char memory[PLACE_SIZE];
+    struct buf b;
+    uint8_t data_key[SEAL_KEY_SIZE];
+    const uint8_t *at = (const uint8_t *)sealed.at;
+    struct span wrapped = span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE);
+    struct span content = span_of(sealed.at + AT_CONTENT, sealed.len - SEAL_OVERHEAD);
+    bool is_good = decrypt(key->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
+                           wrapped, at + AT_WRAP_TAG, data_key) &&
+                   decrypt(data_key, at + AT_NONCE, content_place(&b, memory, place), content,
+                           at + sealed.len - TAG_SIZE, out);
+    secret_wipe(data_key, sizeof(data_key));
+    if (!is_good) {
+        return err_set(reterr, ERR_CORRUPT,
+                       "a sealed secret was changed, or belongs to another bundle or type");
+    }
+    return 0;
+}
