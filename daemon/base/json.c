@@ -8,7 +8,8 @@
  * malloc, copy and free, never by realloc, so no half-read key stays behind either.
  *
  * jansson's error messages quote the text near the error. Ours must not, so they are made from its error
- * codes. Its limit of depth is fixed at 2,048; a caller's own is checked by a scan beforehand.
+ * codes. Its limit of depth is fixed at 2,048; a caller's own is checked by a scan beforehand, as is what it
+ * overlooks.
  */
 #include "base/json.h"
 
@@ -77,30 +78,41 @@ static void advance(struct place *place, char c)
     }
 }
 
-/* Whether brackets outside of strings nest deeper than `depth_max`, and where. Malformed text passes: the
- * parser will refuse it, and until it does so it is no deeper than this scan saw. */
-static bool is_too_deep(struct span text, unsigned depth_max, struct place *place)
+/* What jansson would let pass, looked for beforehand: brackets outside of strings that nest deeper than
+ * `depth_max`, and a NUL, which it overlooks behind a number. Says where, and why; NULL when there is
+ * nothing. Text that is malformed otherwise may pass: the parser refuses it, and until it does it is no
+ * deeper than this scan saw. */
+static const char *scan(struct span text, unsigned depth_max, struct place *place)
 {
     unsigned depth = 0;
     bool in_string = false;
     *place = (struct place){1, 1};
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        if (in_string && c == '\\' && i + 1 < text.len) {
+        if (c == '\0') {
+            return "the JSON text holds the character U+0000";
+        }
+        if (in_string && c == '\\' && i + 1 < text.len && text.at[i + 1] != '\0') {
             advance(place, c);
             c = text.at[++i];
         } else if (c == '"') {
             in_string = !in_string;
         } else if (!in_string && (c == '[' || c == '{')) {
             if (++depth > depth_max) {
-                return true;
+                return "the JSON text nests too deep";
             }
         } else if (!in_string && (c == ']' || c == '}') && depth > 0) {
             depth--;
         }
         advance(place, c);
     }
-    return false;
+    return NULL;
+}
+
+static int fail_at(struct err_info *reterr, int code, struct place place, const char *why)
+{
+    return err_set_at(reterr, code, place.line, place.column, "%s (line %d, column %d)", why, place.line,
+                      place.column);
 }
 
 static const char *sentence(enum json_error_code code)
@@ -132,17 +144,16 @@ static int fail_parse(const json_error_t *error, struct err_info *reterr)
     int code = why == json_error_out_of_memory      ? -ENOMEM
                : why == json_error_numeric_overflow ? ERR_RANGE
                                                     : ERR_FORMAT;
-    int line = error->line > 0 ? error->line : 1, column = error->column > 0 ? error->column : 1;
-    return err_set_at(reterr, code, line, column, "%s (line %d, column %d)", sentence(why), line, column);
+    struct place place = {error->line > 0 ? error->line : 1, error->column > 0 ? error->column : 1};
+    return fail_at(reterr, code, place, sentence(why));
 }
 
 int json_parse(struct span text, unsigned depth_max, struct json **ret, struct err_info *reterr)
 {
     struct place place;
-    if (is_too_deep(text, depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX, &place)) {
-        return err_set_at(reterr, ERR_FORMAT, place.line, place.column,
-                          "the JSON text nests deeper than %u levels (line %d, column %d)", depth_max,
-                          place.line, place.column);
+    const char *why = scan(text, depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX, &place);
+    if (why) {
+        return fail_at(reterr, ERR_FORMAT, place, why);
     }
     json_error_t error;
     json_t *value =
@@ -252,7 +263,7 @@ bool json_as_bool(const struct json *value, bool *ret)
     return true;
 }
 
-/* A member of a kind: 1 and *ret, or why not. An integer is a number as well. */
+/* A member of a kind, or why not. An integer is a number as well. */
 static int find(const struct json *object, const char *key, enum json_kind kind, const struct json **ret,
                 struct err_info *reterr)
 {

@@ -74,7 +74,7 @@ static void a_cut_text_ends_at_a_character(void **state)
     for (size_t n = 1; n <= COUNT(characters); n++) {
         for (size_t shift = 0; shift < 4; shift++) {
             char text[500] = "";
-            strncat(text, "xyz", shift);
+            memcpy(text, "xyz", shift);
             while (strlen(text) + n < sizeof(text)) {
                 strcat(text, characters[n - 1]);
             }
