@@ -35,6 +35,9 @@ struct hotplug_port {
 struct hotplug_events {
     void (*arrived)(void *ctx, const struct hotplug_port *port);
     void (*left)(void *ctx, const struct hotplug_port *port);
+    /* A folder cannot be watched or read, or a name is too long: what is behind it is not seen. For the log.
+     */
+    void (*failed)(void *ctx, const struct err_info *why);
 };
 
 struct hotplug; /* opaque */

@@ -40,7 +40,7 @@ void notify_journal_sink(void *ctx, enum log_level level, const struct log_subje
 /* The fields of such an entry, each "NAME=value" in memory of the caller. Returns how many. For the sink, and
  * for tests. */
 #define NOTIFY_FIELDS     8
-#define NOTIFY_FIELD_SIZE 1040
+#define NOTIFY_FIELD_SIZE 1152
 size_t notify_journal_fields(char fields[NOTIFY_FIELDS][NOTIFY_FIELD_SIZE], enum log_level level,
                              const struct log_subject *subject, const char *text);
 

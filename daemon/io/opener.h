@@ -28,8 +28,8 @@ struct opener_job {
     enum opener_kind kind;
     uint32_t slot, generation; /* the sender's; carried along */
     struct port_config config; /* for OPENER_OPEN */
-    int fd; /* OPENER_CLOSE: what to close. Answer: the open descriptor, -1 after a close, or below -1 */
-    struct err_info why; /* answer: of a failed open */
+    int fd; /* OPENER_CLOSE: what to close. Answer: the descriptor or a negative code; -1 after a close */
+    struct err_info why; /* answer: of an open that failed */
 
     struct opener_job *next; /* private */
     bool is_cancelled;       /* private */
