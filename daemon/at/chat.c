@@ -13,11 +13,11 @@
  * was the other way; the line parser would then not know that the second part stands in quotes, and
  * everything in it that looks like a result would be one.)
  *
- * 2. A line that was put together may be two after all: octets do get lost, and then a first part waits for a
- * rest that never comes and would swallow the `OK`. So when the second part means something alone and the
- * whole does not end the command, they are separated: the first part is an event of its own, the second the
- * next. The same holds for a half line that stood there when the command was given, and for boot messages,
- * which come in the middle of a line whenever a board is reset there.
+ * 2. A line that was put together may be two after all, which is therefore asked first: octets do get lost,
+ * and then a first part waits for a rest that never comes and would swallow the `OK`. So when the second part
+ * means something alone and the whole does not end the command, they are separated: the first part is an
+ * event of its own, the second the next. The same holds for a half line that stood there when the command was
+ * given, and for boot messages, which come in the middle of a line whenever a board is reset there.
  *
  * 3. Then it is what its class says, if a command waits for an answer; otherwise results and information are
  * stray. A command waits only when its terminator has left. A late OK that arrives while the next command is
@@ -172,6 +172,20 @@ void chat_sent(struct chat *c, size_t n, int64_t now_us)
         all_sent(c, now_us);
 }
 
+/* What stands on the line when a command is given is not its answer. It may be the beginning of a
+ * notification, and is kept for that; something longer is noise, and would leave no room for an answer. */
+static void mark_old_line(struct chat *c)
+{
+    size_t len = line_partial(&c->line).len;
+
+    if (len > c->splice_size || len > c->line.size / 2) {
+        forget_line(c);
+        return;
+    }
+    c->splice_len = len;
+    c->is_splice_old = len > 0;
+}
+
 void chat_submit(struct chat *c, const struct chat_command *command, int64_t slack_us, int64_t now_us)
 {
     assert(!c->is_busy && command->timeout_us > 0);
@@ -188,8 +202,7 @@ void chat_submit(struct chat *c, const struct chat_command *command, int64_t sla
         all_sent(c, now_us);
 
     line_set_quoted_prefix(&c->line, command->is_quoted ? command->prefix : NULL);
-    c->splice_len = line_partial(&c->line).len;
-    c->is_splice_old = c->splice_len > 0;
+    mark_old_line(c);
 }
 
 /* ---- What comes in
@@ -310,7 +323,6 @@ static void cut_out(struct chat *c, struct span text, size_t at, bool is_overlon
 {
     *ev = (struct chat_event){.kind = CHAT_URC, .line = span_skip(text, at), .is_overlong = is_overlong};
     line_resume(&c->line, at);
-    c->is_splice_old = c->is_splice_old && at <= c->splice_len;
     c->splice_len = at;
 }
 
@@ -343,16 +355,17 @@ static bool is_final(enum reply_class class)
     return class == REPLY_OK || class == REPLY_ERROR || class == REPLY_CME;
 }
 
-/* A part that waited for its rest, and a rest that makes sense alone. */
+/* Where a part that waited for its rest ends, and a rest begins that makes sense alone. A notification is no
+ * such rest: it has cut in behind the one before it. `class` is that of the whole. */
 static size_t find_seam(const struct chat *c, struct span line, enum reply_class class)
 {
     int code;
+    enum reply_class rest;
 
-    if (c->splice_len == 0 || c->splice_len >= line.len || is_final(class))
+    if (c->splice_len == 0 || c->splice_len >= line.len || (is_final(class) && !c->is_splice_old))
         return 0;
-    if (reply_classify(span_skip(line, c->splice_len), due_prefix(c), &code) == REPLY_TEXT)
-        return 0;
-    return c->splice_len;
+    rest = reply_classify(span_skip(line, c->splice_len), due_prefix(c), &code);
+    return is_final(rest) || rest == REPLY_INFO || rest == REPLY_BANNER ? c->splice_len : 0;
 }
 
 /* A row that ended with a comma and was therefore read on, though no quoted text followed: where the next
@@ -371,12 +384,16 @@ static size_t find_false_continuation(struct span line)
 
 static void judge(struct chat *c, struct span line, bool is_overlong, int64_t now_us, struct chat_event *ev)
 {
-    const char *prefix = due_prefix(c);
-    bool is_due = is_answer_due(c);
+    bool is_due = is_answer_due(c) && !c->is_splice_old;
+    const char *prefix = is_due ? c->command.prefix : NULL;
     int code;
     enum reply_class class = reply_classify(line, prefix, &code);
     size_t at;
 
+    if ((at = find_seam(c, line, class)) > 0) {
+        separate(c, line, at, is_overlong, is_due, now_us, ev);
+        return;
+    }
     /* In a line that is a notification itself another one means that octets were lost between them. Waiting
      * for a rest of the first would only endanger what comes next. */
     if (class != REPLY_URC && (at = find_intruder(line, prefix)) > 0) {
@@ -385,10 +402,6 @@ static void judge(struct chat *c, struct span line, bool is_overlong, int64_t no
     }
     if (class != REPLY_BANNER && (at = find_boot(line)) > 0) {
         separate(c, line, at, is_overlong, false, now_us, ev);
-        return;
-    }
-    if ((at = find_seam(c, line, class)) > 0) {
-        separate(c, line, at, is_overlong, is_due && !c->is_splice_old, now_us, ev);
         return;
     }
     if ((at = find_false_continuation(line)) > 0) {

@@ -420,6 +420,12 @@ static void half_a_line_before_the_command(void **state)
         {"+CER", NULL, "EG: 2\r\nOK\r\n", "urc:+CEREG: 2|ok|"},
         {"+CEREG: 2", NULL, "OK\r\n", "urc:+CEREG: 2|ok|"},
         {"*** Boo", NULL, "ting nRF ***\r\n", "banner:*** Booting nRF ***|"},
+        {"%CESQ: 2", NULL, "OK\r\n", "urc:%CESQ: 2|ok|"},
+        {"x%CESQ: 2", NULL, "OK\r\n", "stray:x%CESQ: 2|ok|"},
+        {"+CME ERROR: 51", NULL, "OK\r\n", "stray:+CME ERROR: 51|ok|"},
+        {"O", NULL, "K\r\nOK\r\n", "stray:OK|ok|"},
+        {"+CER", "+CEREG:", "EG: 2\r\n+CEREG: 0,2\r\nOK\r\n", "urc:+CEREG: 2|info:+CEREG: 0,2|ok|"},
+        {X1000 X100, NULL, "x\r\nOK\r\n", "stray:x|ok|"},
         {"x", "", "%CESQ: 1\r\nOK\r\n", "urc:%CESQ: 1|stray:x|ok|"},
     };
 
