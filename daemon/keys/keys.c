@@ -1,0 +1,267 @@
+/*
+ * A message's memory holds sealed octets when it comes and clear ones when it goes, and must be as it came if
+ * anything fails on the way. So all of the work is done in scratch memory, and the message is changed in one
+ * go at the end.
+ *
+ * What was sealed passed the import's checks, yet it is parsed again: a content that does not read as what
+ * its type says must never reach a line, whatever the database went through.
+ */
+#include "keys/keys.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/secret.h"
+#include "keys/mangle.h"
+#include "pki/content.h"
+#include "pki/digest.h"
+
+#define CLEAR_MAX ((size_t)PRODUCT_ENTRIES_MAX * CRED_CONTENT_MAX)
+
+struct keys {
+    const struct seal_key *wrapping_key;
+    char opened[CRED_CONTENT_MAX]; /* one content as it was sealed */
+    char clear[CLEAR_MAX];         /* canonical contents, one behind the other */
+};
+
+struct keys *keys_new(const struct keys_config *config)
+{
+    struct keys *keys = secret_alloc(sizeof(*keys));
+    if (keys != NULL) {
+        keys->wrapping_key = config->wrapping_key;
+    }
+    return keys;
+}
+
+void keys_free(struct keys *keys)
+{
+    secret_free(keys);
+}
+
+/* ---- answers */
+
+static void answer_no(struct ledger_msg *msg, enum reason reason, const char *detail)
+{
+    msg->status = LEDGER_NO;
+    msg->reason = reason;
+    buf_copy(msg->detail, sizeof(msg->detail), span_str(detail));
+}
+
+static void answer_failed(struct ledger_msg *msg, const char *detail)
+{
+    msg->status = LEDGER_FAILED;
+    msg->reason = REASON_internal;
+    buf_copy(msg->detail, sizeof(msg->detail), span_str(detail));
+}
+
+static void answer_ok(struct ledger_msg *msg)
+{
+    msg->status = LEDGER_OK;
+    msg->reason = REASON_NONE;
+    msg->detail[0] = '\0';
+}
+
+/* ---- digest */
+
+static const struct product_entry *find_file_entry(const struct product *product,
+                                                   const struct ledger_entry *entry)
+{
+    for (uint32_t i = 0; i < product->n_entries; i++) {
+        const struct product_entry *own = &product->entries[i];
+        if (!own->from_bundle && own->sec_tag == entry->sec_tag && own->type == entry->type) {
+            return own;
+        }
+    }
+    return NULL;
+}
+
+/* Opens one sealed content into keys->opened. False: the message is answered. */
+static bool open_entry(struct keys *keys, struct ledger_msg *msg, const struct ledger_entry *entry,
+                       size_t *ret_len)
+{
+    if (keys->wrapping_key == NULL) {
+        answer_no(msg, REASON_key_locked, "the station has no wrapping key");
+        return false;
+    }
+    if (entry->sealed_len <= SEAL_OVERHEAD || entry->sealed_len - SEAL_OVERHEAD > sizeof(keys->opened) ||
+        entry->sealed_at > msg->content_size || entry->sealed_len > msg->content_size - entry->sealed_at) {
+        answer_failed(msg, "a sealed credential has an impossible size");
+        return false;
+    }
+    const struct seal_place place = {
+        .bundle = span_str(msg->bundle), .type = entry->type, .sec_tag = SEAL_NO_TAG};
+    struct err_info why = {0};
+    int err = seal_open(keys->wrapping_key, &place,
+                        span_of((const char *)msg->content + entry->sealed_at, entry->sealed_len),
+                        (uint8_t *)keys->opened, &why);
+    if (err == ERR_REFUSED) {
+        answer_no(msg, REASON_key_locked, why.text);
+    } else if (err != 0) {
+        answer_failed(msg, why.text);
+    }
+    *ret_len = entry->sealed_len - SEAL_OVERHEAD;
+    return err == 0;
+}
+
+/* Writes an opened content in the product's style behind the others. Returns its length, or -1: answered. */
+static int64_t write_entry(struct keys *keys, struct ledger_msg *msg, const struct ledger_entry *entry,
+                           size_t opened_len, size_t at)
+{
+    const struct pem_style style = {.is_crlf = msg->product->is_crlf,
+                                    .final_line_end = msg->product->final_line_end};
+    struct content content;
+    enum content_fault fault =
+        content_read(entry->type, span_of(keys->opened, opened_len), CONTENT_TIME_UNKNOWN, &content, NULL);
+    int64_t len = -1;
+    if (fault != CONTENT_GOOD) {
+        answer_failed(msg, "a sealed credential opens, but is not what its type says");
+    } else {
+        len = content_write(&content, style, keys->clear + at, sizeof(keys->clear) - at);
+        if (len < 0 || (uint64_t)len > msg->content_size - at) {
+            char detail[VERDICT_DETAIL_SIZE];
+            (void)snprintf(detail, sizeof(detail), "the bundle's %s is too long in the product's form",
+                           cred_type_name(entry->type));
+            answer_no(msg, REASON_too_long, detail);
+            len = -1;
+        }
+    }
+    content_done(&content);
+    secret_wipe(keys->opened, sizeof(keys->opened));
+    return len;
+}
+
+/* One entry of the answer. False: the message is answered. */
+static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledger_entry *entry,
+                         size_t *clear_len)
+{
+    if (!entry->from_bundle) {
+        const struct product_entry *own = find_file_entry(msg->product, entry);
+        if (own == NULL) {
+            answer_failed(msg, "the product has no such entry from a file");
+            return false;
+        }
+        entry->expected = own->sha256;
+        return true;
+    }
+    size_t opened_len;
+    if (!open_entry(keys, msg, entry, &opened_len)) {
+        return false;
+    }
+    int64_t len = write_entry(keys, msg, entry, opened_len, *clear_len);
+    if (len < 0) {
+        return false;
+    }
+    sha256(span_of(keys->clear + *clear_len, (size_t)len), &entry->expected);
+    entry->clear_at = (uint32_t)*clear_len;
+    entry->clear_len = (uint32_t)len;
+    entry->sealed_at = entry->sealed_len = 0;
+    *clear_len += (size_t)len;
+    return true;
+}
+
+static void answer_digest(struct keys *keys, struct ledger_msg *msg)
+{
+    struct ledger_entry entries[PRODUCT_ENTRIES_MAX];
+    size_t clear_len = 0;
+    if (msg->product == NULL || msg->n_entries > PRODUCT_ENTRIES_MAX) {
+        answer_failed(msg, "the message names no product or too many entries");
+        return;
+    }
+    memcpy(entries, msg->entries, msg->n_entries * sizeof(*entries));
+    bool is_good = true;
+    for (uint32_t i = 0; i < msg->n_entries && is_good; i++) {
+        is_good = digest_entry(keys, msg, &entries[i], &clear_len);
+    }
+    if (is_good) {
+        memcpy(msg->entries, entries, msg->n_entries * sizeof(*entries));
+        if (msg->content_size > 0) {
+            memcpy(msg->content, keys->clear, clear_len);
+            secret_wipe(msg->content + clear_len, msg->content_size - clear_len);
+        }
+        msg->content_len = (uint32_t)clear_len;
+        answer_ok(msg);
+    }
+    secret_wipe(keys->clear, sizeof(keys->clear));
+}
+
+/* ---- explain */
+
+static void answer_explain(struct ledger_msg *msg)
+{
+    if (msg->product == NULL || msg->explain_entry >= msg->n_entries ||
+        msg->n_entries > PRODUCT_ENTRIES_MAX) {
+        answer_failed(msg, "the message names no such entry");
+        return;
+    }
+    const struct ledger_entry *entry = &msg->entries[msg->explain_entry];
+    struct span content;
+    if (entry->from_bundle) {
+        if (entry->clear_at > msg->content_len || entry->clear_len > msg->content_len - entry->clear_at) {
+            answer_failed(msg, "the message's contents are not there");
+            return;
+        }
+        content = span_of((const char *)msg->content + entry->clear_at, entry->clear_len);
+    } else {
+        const struct product_entry *own = find_file_entry(msg->product, entry);
+        if (own == NULL) {
+            answer_failed(msg, "the product has no such entry from a file");
+            return;
+        }
+        content = own->content;
+    }
+    msg->explain_mangling = mangle_explain(content, &msg->explain_seen, &msg->explain_cut_at);
+    answer_ok(msg);
+}
+
+void keys_answer(struct keys *keys, struct ledger_msg *msg)
+{
+    switch (msg->kind) {
+    case LEDGER_DIGEST:
+        answer_digest(keys, msg);
+        return;
+    case LEDGER_EXPLAIN:
+        answer_explain(msg);
+        return;
+    case LEDGER_CLAIM:
+    case LEDGER_EXPOSE:
+    case LEDGER_RECORD:
+        break;
+    }
+    answer_failed(msg, "this message is not for keys");
+}
+
+/* ---- sealing */
+
+int keys_seal_bundle(const struct keys *keys, struct span bundle, struct keys_item *items, size_t n,
+                     uint8_t *out, size_t size, struct err_info *reterr)
+{
+    if (keys->wrapping_key == NULL) {
+        return err_set(reterr, ERR_REFUSED, "the station has no wrapping key");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct seal_place place = {.bundle = bundle, .type = items[i].type, .sec_tag = SEAL_NO_TAG};
+        size_t len = items[i].clear.len + SEAL_OVERHEAD;
+        if (len > size) {
+            return err_set(reterr, ERR_FULL, "a bundle's credentials are longer than there is room");
+        }
+        int err = seal_make(keys->wrapping_key, &place, items[i].clear, out, reterr);
+        if (err != 0) {
+            return err;
+        }
+        items[i].sealed = span_of((const char *)out, len);
+        out += len;
+        size -= len;
+    }
+    return 0;
+}
+
+int keys_digest(const struct keys *keys, const char *label, struct span text, struct digest *ret)
+{
+    if (keys->wrapping_key == NULL) {
+        return ERR_REFUSED;
+    }
+    seal_digest(keys->wrapping_key, label, text, ret);
+    return 0;
+}
