@@ -25,10 +25,12 @@
 #define JOB_HEAD_SIZE     64
 #define JOB_CONTENT_SIZE  16384 /* sealed or canonical contents of one board, all entries */
 #define JOB_DIALOGUE_SIZE 12288
+#define JOB_ROWS_MAX      48
 
 struct job_config {
     uint8_t *content; /* JOB_CONTENT_SIZE octets of secret memory (base/secret.h), the job's alone */
     char *line;       /* JOB_LINE_SIZE */
+    char *splice;     /* JOB_SPLICE_SIZE */
     char *dialogue;   /* JOB_DIALOGUE_SIZE */
 };
 
@@ -63,15 +65,19 @@ struct job_grant {
     char unit_serial[64];
 };
 
-struct job_entry_state {
-    bool is_right;    /* the last list shows what is expected */
-    bool is_present;  /* the last list has a row for it */
-    bool must_vanish; /* placeholder digests: to be deleted and seen gone before it is written */
-    uint8_t writes;
-    uint8_t refusals;       /* 527 in a row */
-    struct digest seen;     /* the digest of the last list, if is_present */
-    enum mangling mangling; /* how `seen` came about, once explained */
-    bool is_explained;
+/* What is known of one entry of the product on this board. */
+struct job_entry {
+    bool is_present;   /* the last list has a row for it */
+    bool has_digest;   /* and shows a real digest, not a placeholder */
+    bool is_right;     /* judged by the last list: nothing is to be done */
+    bool was_absent;   /* a list of this job showed it absent before it was written: what stands there now is
+                          ours */
+    bool is_explained; /* `mangling` belongs to `seen` */
+    uint8_t writes, refusals, timeouts;
+    struct digest seen;  /* by the last list */
+    struct digest wrong; /* an earlier wrong one: two different ones mean loss, not bad content */
+    bool has_wrong;
+    enum mangling mangling;
     uint32_t cut_at;
 };
 
@@ -82,35 +88,49 @@ struct job {
     struct contact contact;
     struct dialogue dialogue;
     struct ledger_msg msg;
-    bool msg_is_wanted; /* to be sent by the station */
+    bool msg_is_wanted; /* to be fetched by the station */
     bool msg_is_out;    /* lent */
-    int64_t msg_retry_us;
+    uint8_t msg_failures;
+    int64_t msg_resume_us; /* a message that could not be served is offered again then */
 
     enum job_phase phase;
-    uint8_t row;   /* index into the plan */
-    uint8_t tries; /* of the current row */
-    uint8_t entry; /* which entry the current row works on */
+    uint8_t row;                    /* enum plan_row */
+    uint8_t tries;                  /* of the current row, this one included */
+    uint8_t odds;                   /* answers to the current row that were not understood, in a row */
+    uint8_t no_taken[JOB_ROWS_MAX]; /* how often a rule was used for each row since it last went well */
+    uint8_t entry;                  /* which entry the current row works on */
+    uint8_t stray;                  /* which list row a deletion works on */
     int64_t row_started_us;
-    int64_t wait_until_us; /* pause before the row (re)starts */
+    int64_t
+        resume_us; /* a pause: the row, or its message, starts again then; TIME_NEVER when there is none */
     int64_t started_us;
-    int64_t admitted_us;
-    int64_t limit_us; /* TIME_NEVER outside of JOB_RUNNING */
+    int64_t contact_until_us;
+    int64_t limit_us; /* TIME_NEVER before admission and once a verdict stands */
 
-    uint8_t family; /* enum modem_family, job/family.h */
-    uint8_t reboots, recoveries, rounds;
-    int8_t cfun_found; /* as the board was found; -1 unknown */
-    bool is_rebooted;  /* a banner came since identify */
-    bool is_exposed;   /* EXPOSED is durable */
-    bool expose_is_out;
-    bool wrote_anything;
-    bool is_lost;
-    uint32_t n_entries;
-    struct job_entry_state entries[PRODUCT_ENTRIES_MAX];
+    /* About the answer to the row under way. */
+    uint16_t lines_seen;
+    bool is_odd; /* a line could not be read as it should */
+
+    uint8_t family; /* enum modem_family */
+    uint8_t reboots, recoveries, rounds, rereads;
+    int8_t cfun_found; /* -1: not known */
+    bool has_heard;    /* any octet came */
+    bool is_clean;     /* contact was made: what the board prints is known not to be a dead session's rest */
+    bool is_deaf;      /* it no longer answers: nothing more is sent */
+    bool is_lost;      /* the port is gone */
+    bool is_swapped;   /* another IMEI answers than the one this job began with */
+    bool is_admitted, is_offline, is_claimed, is_digested, is_exposed, expose_is_out;
+    bool lists_by_tag; /* the whole list does not fit the board's reply buffer */
+    bool is_dirty;     /* something was written or deleted since the last list */
+    bool wrote_anything, left_badly, has_before;
+    uint8_t list_tag; /* which of the product's tags is listed, with lists_by_tag */
+
+    struct job_entry entries[PRODUCT_ENTRIES_MAX];
     uint32_t n_before;
-    struct cmng_row
-        before[LEDGER_ROWS_MAX]; /* the list as found, updated by what we intended: what must come out */
+    struct cmng_row before[LEDGER_ROWS_MAX]; /* as found */
     char head[JOB_HEAD_SIZE];
-    struct verdict verdict;
+    struct verdict stop;    /* asked for from outside (abort, limit): taken at the next safe point */
+    struct verdict verdict; /* once it stands */
     uint32_t tx_octets, rx_octets;
     int64_t modem_us;
 };
@@ -129,6 +149,8 @@ void job_tx_done(struct job *job, size_t n, int64_t now_us);
 /* The ledger message to send now, or NULL. It is lent from this call on until job_answer. */
 struct ledger_msg *job_take_msg(struct job *job);
 void job_answer(struct job *job, int64_t now_us);
+/* It could not be sent at all (a full mailbox): job_take_msg will offer it again. */
+void job_give_back_msg(struct job *job);
 
 /* JOB_ADMITTING only. Refusing ends the job with the verdict given (ERROR or ABORTED: nothing was done to the
  * board). */
@@ -143,8 +165,8 @@ void job_abort(struct job *job, enum reason reason, int64_t now_us);
 /* The port is gone. Ends at once with LOST, unless a verdict stands already. */
 void job_lost(struct job *job, int64_t now_us);
 
-/* Wall time of the end, for the record; called by the station when phase becomes JOB_RECORDING. */
-void job_stamp_end(struct job *job, int64_t ended_wall_ms);
+/* When the job ended, for the record; called by the station before it sends a RECORD message. */
+void job_stamp_end(struct job *job, int64_t ended_wall_ms, int64_t now_us);
 
 int64_t job_deadline(const struct job *job);
 void job_tick(struct job *job, int64_t now_us);

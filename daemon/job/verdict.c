@@ -62,9 +62,10 @@ static const struct reason_text
                                  "Small commands work but writing a credential does not: the end of the "
                                  "command is lost.",
                                  "Check RTS/CTS wiring and the AT host's buffer size on this board.")
-                                 ROW(supply_low, "Supply too low", "The modem's power-off warning is active.", "Check this slot's supply and contacts, then put the board back.") ROW(
-                                     port_open_failed, "Port cannot be opened",
-                                     "The station could not open or configure the serial port.", "Check the cable and that no other program holds the port.")
+                                 ROW(supply_low, "Supply too low", "The modem's power-off warning is active.",
+                                     "Check this slot's supply and contacts, then put the board back.") ROW(port_open_failed, "Port cannot be opened",
+                                                                                                            "The station could not open or configure the serial port.",
+                                                                                                            "Check the cable and that no other program holds the port.")
                                      ROW(flow_control_missing, "No flow control", "The board does not hold back the station when it is busy.", "Wire RTS/CTS in this slot.") ROW(
                                          wrong_port,
                                          "Wrong port",
@@ -78,26 +79,33 @@ static const struct reason_text
                                                       "retry.") ROW(bundle_not_for_board, "Credentials of another product", "The bundle bound to this board belongs to another product.", "Check the work order and the imported file.")
                                          ROW(key_mismatch,
                                              "Key does not match", "The private key does not belong to the certificate.",
-                                             "Have the credentials issued again and import them.") ROW(key_invalid, "Key invalid", "The private key cannot be parsed.",
-                                                                                                       "Have "
-                                                                                                       "the "
-                                                                                                       "crede"
-                                                                                                       "ntial"
-                                                                                                       "s "
-                                                                                                       "issue"
-                                                                                                       "d "
-                                                                                                       "again"
-                                                                                                       " and "
-                                                                                                       "impor"
-                                                                                                       "t "
-                                                                                                       "them"
-                                                                                                       ".")
-                                             ROW(certificate_invalid, "Certificate invalid",
-                                                 "The certificate cannot be parsed.", "Have the credentials issued again and import them.")
-                                                 ROW(certificate_expired, "Certificate expired",
-                                                     "The certificate is not valid today.",
-                                                     "Check the station's clock, then have the credentials "
-                                                     "issued again.") ROW(pem_form, "PEM malformed", "The text of a credential is not a PEM that a modem takes.", "Correct the file as its finding says and import it again.")
+                                             "Have the credentials issued again and import them.")
+                                             ROW(key_invalid, "Key invalid", "The private key cannot be parsed.",
+                                                 "Have "
+                                                 "the "
+                                                 "crede"
+                                                 "ntial"
+                                                 "s "
+                                                 "issue"
+                                                 "d "
+                                                 "again"
+                                                 " and "
+                                                 "impor"
+                                                 "t "
+                                                 "them"
+                                                 ".") ROW(certificate_invalid, "Certificate invalid",
+                                                          "The certificate cannot be parsed.",
+                                                          "Have the credentials issued again and import "
+                                                          "them.") ROW(certificate_expired,
+                                                                       "Certificate expired", "The certificate is not valid today.",
+                                                                       "Check the station's clock, then have "
+                                                                       "the credentials "
+                                                                       "issued again.")
+                                                 ROW(pem_form, "PEM malformed",
+                                                     "The text of a credential is not a PEM that a modem "
+                                                     "takes.",
+                                                     "Correct the file as its finding says and import it "
+                                                     "again.")
                                                      ROW(too_long, "Credential too long",
                                                          "The whole command is longer than the board's AT "
                                                          "host can take.",
@@ -236,9 +244,10 @@ static const struct reason_text
                                                                  "engineer: put "
                                                                  "the wrapping key "
                                                                  "back and restart "
-                                                                 "the station.") ROW(signer_failed, "Signer failed", "The certificate could not be issued.", "Call an engineer.")
-                                                                 ROW(station_restarted, "Station restarted",
-                                                                     "The station stopped during this job.",
+                                                                 "the station.") ROW(signer_failed,
+                                                                                     "Signer failed", "The certificate could not be issued.", "Call an engineer.")
+                                                                 ROW(station_restarted,
+                                                                     "Station restarted", "The station stopped during this job.",
                                                                      "Put the board back: it continues where "
                                                                      "it was.") ROW(mark_ahead,
                                                                                     "Database is older than "
@@ -255,122 +264,191 @@ static const struct reason_text
                                                                          "The station's clock is not "
                                                                          "to be trusted.",
                                                                          "Set the clock and restart "
-                                                                         "the station.")
-                                                                         ROW(internal, "Internal error",
-                                                                             "Certline met a state that it "
-                                                                             "does not "
-                                                                             "know.",
-                                                                             "Put the board back; send the "
-                                                                             "job's record "
-                                                                             "to support if it happens "
-                                                                             "again.") ROW(aborted, "Aborted",
-                                                                                           "A person stopped "
-                                                                                           "this job.",
-                                                                                           "Press retry or "
-                                                                                           "put the board "
-                                                                                           "back.")
-                                                                             ROW(unplugged, "Board removed",
-                                                                                 "The board left in the "
-                                                                                 "middle of "
-                                                                                 "its job.",
-                                                                                 "Put it back: it continues "
-                                                                                 "with its "
-                                                                                 "own credentials.")
-                                                                                 ROW(no_order,
-                                                                                     "No work order",
-                                                                                     "No order is open for "
-                                                                                     "this "
-                                                                                     "fixture.",
-                                                                                     "Open a work order for "
-                                                                                     "this "
-                                                                                     "fixture.") ROW(order_full,
-                                                                                                     "Work "
-                                                                                                     "order "
-                                                                                                     "complet"
-                                                                                                     "e",
+                                                                         "the station.") ROW(internal, "Internal error",
+                                                                                             "Certline met a "
+                                                                                             "state that it "
+                                                                                             "does not "
+                                                                                             "know.",
+                                                                                             "Put the board "
+                                                                                             "back; send the "
+                                                                                             "job's record "
+                                                                                             "to support if "
+                                                                                             "it happens "
+                                                                                             "again.") ROW(aborted,
+                                                                                                           "A"
+                                                                                                           "b"
+                                                                                                           "o"
+                                                                                                           "r"
+                                                                                                           "t"
+                                                                                                           "e"
+                                                                                                           "d",
+                                                                                                           "A"
+                                                                                                           " "
+                                                                                                           "p"
+                                                                                                           "e"
+                                                                                                           "r"
+                                                                                                           "s"
+                                                                                                           "o"
+                                                                                                           "n"
+                                                                                                           " "
+                                                                                                           "s"
+                                                                                                           "t"
+                                                                                                           "o"
+                                                                                                           "p"
+                                                                                                           "p"
+                                                                                                           "e"
+                                                                                                           "d"
+                                                                                                           " "
+                                                                                                           "t"
+                                                                                                           "h"
+                                                                                                           "i"
+                                                                                                           "s"
+                                                                                                           " "
+                                                                                                           "j"
+                                                                                                           "o"
+                                                                                                           "b"
+                                                                                                           ".",
+                                                                                                           "P"
+                                                                                                           "r"
+                                                                                                           "e"
+                                                                                                           "s"
+                                                                                                           "s"
+                                                                                                           " "
+                                                                                                           "r"
+                                                                                                           "e"
+                                                                                                           "t"
+                                                                                                           "r"
+                                                                                                           "y"
+                                                                                                           " "
+                                                                                                           "o"
+                                                                                                           "r"
+                                                                                                           " "
+                                                                                                           "p"
+                                                                                                           "u"
+                                                                                                           "t"
+                                                                                                           " "
+                                                                                                           "t"
+                                                                                                           "h"
+                                                                                                           "e"
+                                                                                                           " "
+                                                                                                           "b"
+                                                                                                           "o"
+                                                                                                           "a"
+                                                                                                           "r"
+                                                                                                           "d"
+                                                                                                           " "
+                                                                                                           "b"
+                                                                                                           "a"
+                                                                                                           "c"
+                                                                                                           "k"
+                                                                                                           ".")
+                                                                         ROW(unplugged, "Board removed",
+                                                                             "The board left in the "
+                                                                             "middle of "
+                                                                             "its job.",
+                                                                             "Put it back: it continues "
+                                                                             "with its "
+                                                                             "own credentials.")
+                                                                             ROW(no_order, "No work order",
+                                                                                 "No order is open for "
+                                                                                 "this "
+                                                                                 "fixture.",
+                                                                                 "Open a work order for "
+                                                                                 "this "
+                                                                                 "fixture.") ROW(order_full,
+                                                                                                 "Work "
+                                                                                                 "order "
+                                                                                                 "complet"
+                                                                                                 "e",
+                                                                                                 "The "
+                                                                                                 "ordered"
+                                                                                                 " "
+                                                                                                 "number "
+                                                                                                 "of "
+                                                                                                 "boards "
+                                                                                                 "is "
+                                                                                                 "reached"
+                                                                                                 ".",
+                                                                                                 "Take "
+                                                                                                 "the "
+                                                                                                 "board "
+                                                                                                 "out, "
+                                                                                                 "or "
+                                                                                                 "open "
+                                                                                                 "the "
+                                                                                                 "next "
+                                                                                                 "order.")
+                                                                                 ROW(order_conflict,
+                                                                                     "Order conflict",
+                                                                                     "The order does not "
+                                                                                     "fit "
+                                                                                     "this fixture or "
+                                                                                     "product.",
+                                                                                     "Check the work "
+                                                                                     "orders of "
+                                                                                     "this fixture.")
+                                                                                     ROW(already_passed,
+                                                                                         "Passed before",
+                                                                                         "This board "
+                                                                                         "passed "
+                                                                                         "before and the "
+                                                                                         "product "
+                                                                                         "refuses a "
+                                                                                         "second "
+                                                                                         "visit.",
+                                                                                         "Take the board "
+                                                                                         "out.")
+                                                                                         ROW(duplicate_imei,
+                                                                                             "Same IMEI "
+                                                                                             "twice",
+                                                                                             "Two boards "
+                                                                                             "in the "
+                                                                                             "rack "
+                                                                                             "answer "
+                                                                                             "with "
+                                                                                             "the same "
+                                                                                             "IMEI.",
+                                                                                             "Take both "
+                                                                                             "out and "
+                                                                                             "hand them "
+                                                                                             "to an "
+                                                                                             "engineer.")
+                                                                                             ROW(quarantined,
+                                                                                                 "Slot "
+                                                                                                 "in "
+                                                                                                 "quarant"
+                                                                                                 "ine",
+                                                                                                 "This "
+                                                                                                 "slot "
+                                                                                                 "failed "
+                                                                                                 "board "
+                                                                                                 "after "
+                                                                                                 "board.",
+                                                                                                 "Use "
+                                                                                                 "another"
+                                                                                                 " "
+                                                                                                 "slot "
+                                                                                                 "until "
+                                                                                                 "this "
+                                                                                                 "one is "
+                                                                                                 "repaire"
+                                                                                                 "d and "
+                                                                                                 "release"
+                                                                                                 "d.")
+                                                                                                 ROW(timeout,
+                                                                                                     "Took "
+                                                                                                     "too "
+                                                                                                     "long",
                                                                                                      "The "
-                                                                                                     "ordered"
-                                                                                                     " "
-                                                                                                     "number "
-                                                                                                     "of "
-                                                                                                     "boards "
-                                                                                                     "is "
-                                                                                                     "reached"
-                                                                                                     ".",
-                                                                                                     "Take "
+                                                                                                     "job "
+                                                                                                     "passed "
+                                                                                                     "its "
+                                                                                                     "limit.",
+                                                                                                     "Put "
                                                                                                      "the "
                                                                                                      "board "
-                                                                                                     "out, "
-                                                                                                     "or "
-                                                                                                     "open "
-                                                                                                     "the "
-                                                                                                     "next "
-                                                                                                     "order.")
-                                                                                     ROW(order_conflict,
-                                                                                         "Order conflict",
-                                                                                         "The order does not "
-                                                                                         "fit "
-                                                                                         "this fixture or "
-                                                                                         "product.",
-                                                                                         "Check the work "
-                                                                                         "orders of "
-                                                                                         "this fixture.")
-                                                                                         ROW(already_passed,
-                                                                                             "Passed before",
-                                                                                             "This board "
-                                                                                             "passed "
-                                                                                             "before and the "
-                                                                                             "product "
-                                                                                             "refuses a "
-                                                                                             "second "
-                                                                                             "visit.",
-                                                                                             "Take the board "
-                                                                                             "out.")
-                                                                                             ROW(duplicate_imei,
-                                                                                                 "Same IMEI "
-                                                                                                 "twice",
-                                                                                                 "Two boards "
-                                                                                                 "in the "
-                                                                                                 "rack "
-                                                                                                 "answer "
-                                                                                                 "with "
-                                                                                                 "the same "
-                                                                                                 "IMEI.",
-                                                                                                 "Take both "
-                                                                                                 "out and "
-                                                                                                 "hand them "
-                                                                                                 "to an "
-                                                                                                 "engineer.")
-                                                                                                 ROW(quarantined,
-                                                                                                     "Slot "
-                                                                                                     "in "
-                                                                                                     "quarant"
-                                                                                                     "ine",
-                                                                                                     "This "
-                                                                                                     "slot "
-                                                                                                     "failed "
-                                                                                                     "board "
-                                                                                                     "after "
-                                                                                                     "board.",
-                                                                                                     "Use "
-                                                                                                     "another"
-                                                                                                     " "
-                                                                                                     "slot "
-                                                                                                     "until "
-                                                                                                     "this "
-                                                                                                     "one is "
-                                                                                                     "repaire"
-                                                                                                     "d and "
-                                                                                                     "release"
-                                                                                                     "d.") ROW(timeout,
-                                                                                                               "Took too "
-                                                                                                               "long",
-                                                                                                               "The job "
-                                                                                                               "passed its "
-                                                                                                               "limit.",
-                                                                                                               "Put the "
-                                                                                                               "board back "
-                                                                                                               "once.")
+                                                                                                     "back "
+                                                                                                     "once.")
                                                                                                      ROW(unexpected_answer,
                                                                                                          "Ans"
                                                                                                          "wer"

@@ -1,0 +1,789 @@
+/*
+ * The interpreter: given an event and the time, maybe note a step, set the output, set a deadline, move to
+ * another row.
+ *
+ * Three rules shape it. A row that ends badly asks the table of rules and never decides by itself. What may
+ * have been damaged on the way (a time-out, a reboot) leads back to contact and identity, and from there
+ * through the same rows again: each row asks whether it is still needed, so there is one way forward and no
+ * second one for repairs. And a message that is lent to the ledger is never touched: a row that needs it
+ * waits until it is back.
+ */
+#include "job/job.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "job/check.h"
+#include "job/family.h"
+#include "job/plan.h"
+#include "job/rows.h"
+
+#define CONTACT_LIMIT_MS  15000
+#define RECOVERY_LIMIT_US (10 * US_PER_S)
+#define RECOVERIES_MAX    6
+#define REBOOTS_MAX       3
+#define SILENT_AFTER_US   (3 * US_PER_S)
+#define REPEAT_PAUSE_US   (100 * US_PER_MS)
+#define MESSAGE_PAUSE_US  (500 * US_PER_MS)
+#define MESSAGE_TRIES     10
+#define SEND_SLACK_US     (2 * US_PER_S) /* beyond the wire's own time: other traffic of the USB bus */
+
+_Static_assert(PLAN_ROWS <= JOB_ROWS_MAX, "struct job counts rules for every row");
+
+static void start_row(struct job *job, int64_t now_us);
+
+static const struct row *current(const struct job *job)
+{
+    return plan_row((enum plan_row)job->row);
+}
+
+static bool has_verdict(const struct job *job)
+{
+    return job->verdict.outcome != OUTCOME_NONE;
+}
+
+/* ---- steps and wiping ---- */
+
+static void note_step(struct job *job, const char *result, int code, int64_t now_us)
+{
+    const struct row *row = current(job);
+    if (row->kind == ROW_CHECK || row->kind == ROW_ADMIT || job->msg_is_out ||
+        job->msg.n_steps == LEDGER_STEPS_MAX) {
+        return; /* what is lent is not touched; a job of more than 64 steps has said enough */
+    }
+    job->msg.steps[job->msg.n_steps++] = (struct ledger_step){
+        .name = row->name,
+        .started_ms = (uint32_t)((job->row_started_us - job->started_us) / US_PER_MS),
+        .duration_ms = (uint32_t)((now_us - job->row_started_us) / US_PER_MS),
+        .tries = job->tries,
+        .code = (int16_t)code,
+        .result = result,
+    };
+}
+
+/* The compiler must not see that nobody reads the memory afterwards. */
+static void wipe(volatile uint8_t *at, uint32_t n)
+{
+    while (n-- > 0) {
+        *at++ = 0;
+    }
+}
+
+static void forget_secrets(struct job *job)
+{
+    dialogue_forget_secrets(&job->dialogue);
+    wipe(job->msg.content, job->msg.content_len);
+    job->msg.content_len = 0;
+}
+
+/* ---- moving ---- */
+
+static void go_to(struct job *job, enum plan_row row, int64_t now_us)
+{
+    job->row = (uint8_t)row;
+    job->tries = 0;
+    job->odds = 0;
+    job->row_started_us = now_us;
+    job->resume_us = TIME_NEVER;
+}
+
+/* The verdict stands: leave the board, then record. */
+static void go_leave(struct job *job, int64_t now_us)
+{
+    job->limit_us = TIME_NEVER;
+    chat_cancel(&job->chat);
+    if (job->row < PLAN_LEAVE) {
+        go_to(job, PLAN_LEAVE, now_us);
+    }
+    start_row(job, now_us);
+}
+
+static void end_job(struct job *job, const struct verdict *verdict, int64_t now_us)
+{
+    if (!has_verdict(job)) {
+        job->verdict = *verdict;
+    }
+    dialogue_note(&job->dialogue, now_us, reason_text(job->verdict.reason)->name);
+    go_leave(job, now_us);
+}
+
+static void end_with(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
+                     const char *detail, int64_t now_us)
+{
+    struct verdict v = {.outcome = outcome, .fault = fault, .reason = reason};
+    buf_copy(v.detail, sizeof(v.detail), span_str(detail ? detail : ""));
+    end_job(job, &v, now_us);
+}
+
+static void start_contact(struct job *job, bool is_fresh, int64_t limit_us, int64_t now_us)
+{
+    chat_cancel(&job->chat);
+    job->contact_until_us = now_us + limit_us;
+    contact_begin(&job->contact, is_fresh);
+    go_to(job, PLAN_CONTACT, now_us);
+}
+
+static void recover(struct job *job, int64_t now_us)
+{
+    if (++job->recoveries > RECOVERIES_MAX) {
+        end_with(job, OUTCOME_FAIL, FAULT_FIXTURE, REASON_bytes_lost,
+                 "the line had to be cleared again and again", now_us);
+        return;
+    }
+    dialogue_note(&job->dialogue, now_us, "no answer: the line is purged");
+    start_contact(job, false, RECOVERY_LIMIT_US, now_us);
+    start_row(job, now_us);
+}
+
+static void apply(struct job *job, enum row_next next, int64_t now_us);
+
+/* ---- starting a row ---- */
+
+static int64_t wire_us(const struct job *job, uint64_t octets)
+{
+    return (int64_t)(octets * 10 * (uint64_t)US_PER_S / job->begin.baud);
+}
+
+static void submit(struct job *job, const struct chat_command *command, int64_t now_us)
+{
+    size_t len = chat_command_len(&job->chat, command);
+    chat_submit(&job->chat, command, wire_us(job, len) + SEND_SLACK_US, now_us);
+    job->lines_seen = 0;
+    job->is_odd = false;
+    const char *what = command->content.len > 0 ? cred_type_name(job->msg.entries[job->entry].type) : "";
+    dialogue_sent(&job->dialogue, now_us, command->fill_len, command->head, what, command->content.len,
+                  command->tail);
+}
+
+static void start_at(struct job *job, const struct row *row, int64_t now_us)
+{
+    struct chat_command command = {
+        .head = row->text ? span_str(row->text) : span_of(NULL, 0),
+        .prefix = row->prefix,
+        .timeout_us = row->timeout_ms * US_PER_MS,
+    };
+    if (row->send) {
+        row->send(job, &command);
+    }
+    submit(job, &command, now_us);
+}
+
+static void start_probe(struct job *job, int64_t now_us)
+{
+    struct chat_command command;
+    enum chat_terminator terminator;
+    if (contact_is_done(&job->contact)) {
+        chat_set_terminator(&job->chat, contact_terminator(&job->contact));
+        job->is_clean = true;
+        note_step(job, "ok", 0, now_us);
+        go_to(job, PLAN_CMEE, now_us);
+        start_row(job, now_us);
+    } else if (contact_probe(&job->contact, &command, &terminator)) {
+        chat_set_terminator(&job->chat, terminator);
+        submit(job, &command, now_us);
+    }
+}
+
+static bool message_is_busy(const struct job *job)
+{
+    return job->msg_is_out || job->msg_is_wanted;
+}
+
+static void want_message(struct job *job, enum ledger_kind kind)
+{
+    if (kind == LEDGER_RECORD) {
+        forget_secrets(job);
+    }
+    rows_prepare_message(job, kind);
+    job->msg_is_wanted = true;
+    job->msg_failures = 0;
+}
+
+/* Starts the current row, or the first behind it that is needed. Rows that wait for nothing are done in
+ * passing. */
+static void start_row(struct job *job, int64_t now_us)
+{
+    for (;;) {
+        if (job->stop.outcome != OUTCOME_NONE && !has_verdict(job)) {
+            end_job(job, &job->stop, now_us);
+            return;
+        }
+        const struct row *row = current(job);
+        if (row->run_if && !row->run_if(job)) {
+            go_to(job, (enum plan_row)(job->row + 1), now_us);
+            continue;
+        }
+        job->phase = row->phase;
+        job->tries++;
+        switch (row->kind) {
+        case ROW_CONTACT:
+            start_probe(job, now_us);
+            return;
+        case ROW_AT:
+            start_at(job, row, now_us);
+            return;
+        case ROW_ADMIT:
+        case ROW_AWAIT:
+            return;
+        case ROW_HOST:
+            if (!message_is_busy(job)) {
+                want_message(job, row->message);
+            }
+            return; /* else job_answer starts this row again */
+        case ROW_ASK:
+            want_message(job, row->message);
+            go_to(job, (enum plan_row)(job->row + 1), now_us);
+            continue;
+        case ROW_CHECK:
+            apply(job, row->end(job), now_us);
+            return;
+        }
+    }
+}
+
+/* What a row's function decided. */
+static void apply(struct job *job, enum row_next next, int64_t now_us)
+{
+    const struct row *row = current(job);
+    switch (next) {
+    case ROW_NEXT:
+        note_step(job, "ok", 0, now_us);
+        job->no_taken[row - plan_row(PLAN_CONTACT)] = 0;
+        go_to(job, (enum plan_row)(job->row + 1), now_us);
+        start_row(job, now_us);
+        return;
+    case ROW_SAME:
+        note_step(job, "ok", 0, now_us);
+        go_to(job, (enum plan_row)job->row, now_us);
+        start_row(job, now_us);
+        return;
+    case ROW_JUMP:
+        go_to(job, (enum plan_row)job->row, now_us);
+        start_row(job, now_us);
+        return;
+    case ROW_ODD:
+        if (++job->odds < row->tries) {
+            start_row(job, now_us);
+            return;
+        }
+        note_step(job, "odd", 0, now_us);
+        end_with(job, OUTCOME_FAIL, reason_text(row->odd)->fault, row->odd, row->name, now_us);
+        return;
+    case ROW_END:
+        note_step(job, "ok", 0, now_us);
+        end_job(job, &job->verdict, now_us);
+        return;
+    }
+}
+
+/* ---- a board's "no" ---- */
+
+static int code_of(const struct chat_event *event)
+{
+    switch (event->end) {
+    case CHAT_END_OK:
+        break;
+    case CHAT_END_ERROR:
+        return CODE_ERROR;
+    case CHAT_END_CME:
+        return event->code < 0 ? CODE_TEXT : event->code;
+    case CHAT_END_TIMEOUT:
+        return CODE_TIMEOUT;
+    }
+    assert(false);
+    return CODE_ANY;
+}
+
+static void end_by_rule(struct job *job, const struct no_rule *rule, int code, int64_t now_us)
+{
+    char memory[VERDICT_DETAIL_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    buf_add_str(&b, current(job)->name);
+    if (code >= 0) {
+        buf_add_str(&b, ": +CME ERROR: ");
+        buf_add_i64(&b, code);
+    } else if (code == CODE_ERROR) {
+        buf_add_str(&b, ": ERROR");
+    }
+    if (rule->detail) {
+        buf_add_str(&b, ": ");
+        buf_add_str(&b, rule->detail);
+    }
+    end_with(job, rule->outcome, rule->fault, rule->reason, memory, now_us);
+}
+
+/* The verdict stands; the board did not confirm how it was left. */
+static void left_badly(struct job *job, int64_t now_us)
+{
+    job->left_badly = true;
+    if (job->verdict.outcome == OUTCOME_PASS && job->verdict.reason != REASON_presence_only) {
+        job->verdict.reason = REASON_leave_failed;
+    }
+    go_to(job, PLAN_RECORD, now_us);
+    start_row(job, now_us);
+}
+
+static void count_against_entry(struct job *job, const struct row *row, int code)
+{
+    if (row->group == GROUP_WRITE) {
+        struct job_entry *e = &job->entries[job->entry];
+        e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
+        e->refusals = (uint8_t)(e->refusals + (code == 527));
+    }
+}
+
+static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
+{
+    const struct row *row = current(job);
+    switch (rule->action) {
+    case NO_IGNORE:
+        apply(job, row->end ? row->end(job) : ROW_NEXT, now_us);
+        return;
+    case NO_REPEAT:
+        job->resume_us = now_us + REPEAT_PAUSE_US;
+        return;
+    case NO_SETUP:
+        go_to(job, PLAN_CMEE, now_us);
+        start_row(job, now_us);
+        return;
+    case NO_OFFLINE:
+        go_to(job, PLAN_OFFLINE, now_us);
+        start_row(job, now_us);
+        return;
+    case NO_RECOVER:
+        recover(job, now_us);
+        return;
+    case NO_END:
+        break;
+    }
+}
+
+static void on_no(struct job *job, const struct chat_event *event, int64_t now_us)
+{
+    const struct row *row = current(job);
+    int code = code_of(event);
+    const struct no_rule *rule = plan_no_rule(row->group, code);
+    count_against_entry(job, row, code);
+    /* A list that never ends while small commands work is one that the AT host's reply buffer cannot hold. */
+    if ((job->row == PLAN_LIST || job->row == PLAN_PROVE) && code == CODE_TIMEOUT &&
+        job->no_taken[job->row] > 0) {
+        job->lists_by_tag = true;
+    }
+    if (row->group == GROUP_LEAVE) {
+        note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
+        left_badly(job, now_us);
+        return;
+    }
+    if (rule->action == NO_END || job->no_taken[job->row] >= rule->times) {
+        note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
+        end_by_rule(job, rule, code, now_us);
+        return;
+    }
+    if (rule->action != NO_IGNORE) {
+        job->no_taken[job->row]++;
+    }
+    if (rule->action != NO_REPEAT && rule->action != NO_IGNORE) {
+        note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
+    }
+    act(job, rule, now_us);
+}
+
+/* ---- what the chat says ---- */
+
+static void on_contact_done(struct job *job, const struct chat_event *event, int64_t now_us)
+{
+    static const enum contact_answer answers[] = {
+        [CHAT_END_OK] = CONTACT_SAID_OK,
+        [CHAT_END_ERROR] = CONTACT_SAID_NO,
+        [CHAT_END_CME] = CONTACT_SAID_NO,
+        [CHAT_END_TIMEOUT] = CONTACT_SAID_NOTHING,
+    };
+    contact_answered(&job->contact, answers[event->end], now_us);
+    start_probe(job, now_us);
+}
+
+static void on_done(struct job *job, const struct chat_event *event, int64_t now_us)
+{
+    job->tx_octets += event->tx_octets;
+    job->rx_octets += event->rx_octets;
+    if (event->end != CHAT_END_TIMEOUT) {
+        int64_t modem = event->end_us - event->sent_us - wire_us(job, event->rx_octets);
+        job->modem_us += modem > 0 ? modem : 0;
+    }
+    const struct row *row = current(job);
+    if (row->kind == ROW_CONTACT) {
+        on_contact_done(job, event, now_us);
+    } else if (event->end == CHAT_END_OK) {
+        apply(job, row->end ? row->end(job) : ROW_NEXT, now_us);
+    } else {
+        on_no(job, event, now_us);
+    }
+}
+
+/* A banner: the board has just started. What was set (CMEE, CFUN) is gone, and what was sent is not going to
+ * be answered. */
+static void on_banner(struct job *job, int64_t now_us)
+{
+    if (job->phase == JOB_RECORDING || job->phase == JOB_ENDED) {
+        return;
+    }
+    if (job->phase == JOB_LEAVING) {
+        chat_cancel(&job->chat);
+        left_badly(job, now_us);
+        return;
+    }
+    if (job->row != PLAN_CONTACT) {
+        if (++job->reboots > REBOOTS_MAX) {
+            end_with(job, OUTCOME_FAIL, FAULT_BOARD, REASON_rebooted, "it restarted four times", now_us);
+            return;
+        }
+        note_step(job, "rebooted", 0, now_us);
+        job->is_offline = false;
+        start_contact(job, true, RECOVERY_LIMIT_US, now_us);
+    }
+    chat_cancel(&job->chat);
+    contact_booted(&job->contact, now_us);
+}
+
+static void on_event(struct job *job, const struct chat_event *event, int64_t now_us)
+{
+    const struct row *row = current(job);
+    switch (event->kind) {
+    case CHAT_NONE:
+        return;
+    case CHAT_INFO:
+        dialogue_received(&job->dialogue, now_us, event->line, true);
+        job->lines_seen++;
+        job->is_odd = job->is_odd || event->is_overlong;
+        if (row->kind == ROW_AT && row->line && !event->is_overlong) {
+            row->line(job, event->line);
+        }
+        return;
+    case CHAT_URC:
+        dialogue_received(&job->dialogue, now_us, event->line, true);
+        return;
+    case CHAT_STRAY:
+        dialogue_received(&job->dialogue, now_us, event->line, job->is_clean);
+        contact_heard(&job->contact, now_us);
+        return;
+    case CHAT_BANNER:
+        dialogue_received(&job->dialogue, now_us, event->line, true);
+        on_banner(job, now_us);
+        return;
+    case CHAT_DONE:
+        if (event->end == CHAT_END_TIMEOUT) {
+            dialogue_note(&job->dialogue, now_us, "silence");
+        } else {
+            dialogue_received(&job->dialogue, now_us, event->line, true);
+        }
+        on_done(job, event, now_us);
+        return;
+    }
+}
+
+/* ---- the ledger's answers ---- */
+
+static enum row_next take_answer(struct job *job)
+{
+    switch (job->msg.kind) {
+    case LEDGER_CLAIM:
+        return rows_end_claim(job);
+    case LEDGER_DIGEST:
+        return rows_end_digest(job);
+    case LEDGER_EXPLAIN:
+        return rows_end_explain(job);
+    case LEDGER_EXPOSE:
+        job->expose_is_out = false;
+        job->is_exposed = true;
+        return rows_end_exposed(job);
+    case LEDGER_RECORD:
+        break;
+    }
+    return ROW_NEXT;
+}
+
+/* A refusal is nobody's failure to provision: only a board that holds another one's key counts against yield.
+ */
+static void on_refused(struct job *job, int64_t now_us)
+{
+    enum reason reason = job->msg.reason;
+    enum outcome outcome = reason == REASON_duplicate_key ? OUTCOME_FAIL : OUTCOME_ERROR;
+    job->expose_is_out = false;
+    end_with(job, outcome, reason_text(reason)->fault, reason, job->msg.detail, now_us);
+}
+
+static void on_message_failed(struct job *job, int64_t now_us)
+{
+    if (job->msg.kind != LEDGER_RECORD && ++job->msg_failures >= MESSAGE_TRIES) {
+        job->expose_is_out = false;
+        enum reason reason = job->msg.kind == LEDGER_CLAIM || job->msg.kind == LEDGER_EXPOSE
+                                 ? REASON_store_failed
+                                 : REASON_key_locked;
+        end_with(job, OUTCOME_ERROR, FAULT_STATION, reason, job->msg.detail, now_us);
+        return;
+    }
+    job->msg_resume_us = now_us + MESSAGE_PAUSE_US;
+}
+
+static void on_recorded(struct job *job)
+{
+    job->phase = JOB_ENDED;
+}
+
+void job_answer(struct job *job, int64_t now_us)
+{
+    assert(job->msg_is_out && job->msg.status != LEDGER_PENDING);
+    job->msg_is_out = false;
+    bool is_awaited = current(job)->message == job->msg.kind &&
+                      (current(job)->kind == ROW_HOST || current(job)->kind == ROW_AWAIT);
+    if (job->msg.kind == LEDGER_RECORD && job->msg.status != LEDGER_FAILED) {
+        on_recorded(job);
+    } else if (has_verdict(job) && job->msg.kind != LEDGER_RECORD) {
+        job->expose_is_out = false;
+        if (job->row == PLAN_RECORD) {
+            start_row(job, now_us); /* it waited for the message */
+        }
+    } else if (job->msg.status == LEDGER_FAILED) {
+        on_message_failed(job, now_us);
+    } else if (job->msg.status == LEDGER_NO) {
+        on_refused(job, now_us);
+    } else if (is_awaited) {
+        apply(job, take_answer(job), now_us);
+    } else if (take_answer(job) == ROW_END) {
+        end_job(job, &job->verdict, now_us);
+    } else if (current(job)->kind == ROW_HOST) {
+        start_row(job, now_us); /* another row waited for the message to be free */
+    }
+}
+
+struct ledger_msg *job_take_msg(struct job *job)
+{
+    if (!job->msg_is_wanted) {
+        return NULL;
+    }
+    job->msg_is_wanted = false;
+    job->msg_is_out = true;
+    return &job->msg;
+}
+
+void job_give_back_msg(struct job *job)
+{
+    job->msg_is_out = false;
+    job->msg_is_wanted = true;
+}
+
+/* ---- from outside ---- */
+
+void job_init(struct job *job, const struct job_config *config)
+{
+    *job = (struct job){.config = *config, .phase = JOB_IDLE};
+}
+
+void job_start(struct job *job, const struct job_begin *begin, int64_t now_us)
+{
+    assert(!job->msg_is_out);
+    struct job_config config = job->config;
+    *job = (struct job){.config = config, .begin = *begin, .started_us = now_us, .cfun_found = -1};
+    job->limit_us = job->resume_us = job->msg_resume_us = TIME_NEVER;
+    job->verdict.reason = job->stop.reason = REASON_NONE;
+    job->msg.content = config.content;
+    job->msg.content_size = JOB_CONTENT_SIZE;
+    job->msg.started_wall_ms = begin->started_wall_ms;
+    memcpy(job->msg.job, begin->id, sizeof(job->msg.job));
+    memcpy(job->msg.slot, begin->slot, sizeof(job->msg.slot));
+    memcpy(job->msg.fixture, begin->fixture, sizeof(job->msg.fixture));
+    chat_init(&job->chat, config.line, JOB_LINE_SIZE, config.splice, JOB_SPLICE_SIZE);
+    dialogue_begin(&job->dialogue, config.dialogue, JOB_DIALOGUE_SIZE, now_us);
+    uint32_t limit_ms = begin->contact_limit_ms > 0 ? begin->contact_limit_ms : CONTACT_LIMIT_MS;
+    start_contact(job, begin->is_fresh, limit_ms * US_PER_MS, now_us);
+    start_row(job, now_us);
+}
+
+void job_rx(struct job *job, struct span octets, int64_t now_us)
+{
+    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+        return;
+    }
+    job->has_heard = job->has_heard || octets.len > 0;
+    for (;;) {
+        struct chat_event event;
+        size_t used = chat_feed(&job->chat, octets, now_us, &event);
+        octets = span_skip(octets, used);
+        if (event.kind == CHAT_NONE) {
+            return;
+        }
+        on_event(job, &event, now_us);
+    }
+}
+
+struct span job_tx(struct job *job)
+{
+    if (job->is_lost || job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+        return span_of(NULL, 0);
+    }
+    return chat_output(&job->chat);
+}
+
+void job_tx_done(struct job *job, size_t n, int64_t now_us)
+{
+    chat_sent(&job->chat, n, now_us);
+}
+
+void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us)
+{
+    assert(job->phase == JOB_ADMITTING && !job->msg_is_out);
+    job->is_admitted = true;
+    job->msg.product = grant->product;
+    memcpy(job->msg.order, grant->order, sizeof(job->msg.order));
+    memcpy(job->msg.operator_name, grant->operator_name, sizeof(job->msg.operator_name));
+    memcpy(job->msg.unit_serial, grant->unit_serial, sizeof(job->msg.unit_serial));
+    job->limit_us = now_us + (int64_t)grant->product->job_limit_s * US_PER_S;
+    go_to(job, (enum plan_row)(job->row + 1), now_us);
+    start_row(job, now_us);
+}
+
+void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail, int64_t now_us)
+{
+    assert(job->phase == JOB_ADMITTING);
+    end_with(job, outcome, reason_text(reason)->fault, reason, detail, now_us);
+}
+
+/* Rows in which nothing is under way on the board: a stop is taken at once. */
+static bool is_safe_now(const struct job *job)
+{
+    return current(job)->kind != ROW_AT || job->resume_us != TIME_NEVER;
+}
+
+static void stop(struct job *job, enum outcome outcome, enum reason reason, const char *detail,
+                 int64_t now_us)
+{
+    if (has_verdict(job) || job->stop.outcome != OUTCOME_NONE || job->phase == JOB_IDLE ||
+        job->phase == JOB_ENDED) {
+        return;
+    }
+    job->stop = (struct verdict){.outcome = outcome, .fault = reason_text(reason)->fault, .reason = reason};
+    buf_copy(job->stop.detail, sizeof(job->stop.detail), span_str(detail ? detail : ""));
+    if (is_safe_now(job)) {
+        end_job(job, &job->stop, now_us);
+    }
+}
+
+void job_abort(struct job *job, enum reason reason, const char *detail, int64_t now_us)
+{
+    stop(job, OUTCOME_ABORTED, reason, detail, now_us);
+}
+
+void job_lost(struct job *job, int64_t now_us)
+{
+    if (job->is_lost || job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+        return;
+    }
+    job->is_lost = true;
+    chat_reset(&job->chat);
+    dialogue_note(&job->dialogue, now_us, "the port is gone");
+    if (job->phase == JOB_RECORDING) {
+        return;
+    }
+    if (has_verdict(job)) {
+        left_badly(job, now_us);
+    } else if (!job->is_admitted) {
+        /* Nothing was begun, so there is nothing to put on record. */
+        job->verdict =
+            (struct verdict){.outcome = OUTCOME_LOST, .fault = FAULT_OPERATOR, .reason = REASON_unplugged};
+        job->phase = JOB_ENDED;
+    } else {
+        end_with(job, OUTCOME_LOST, FAULT_OPERATOR, REASON_unplugged, current(job)->name, now_us);
+    }
+}
+
+void job_stamp_end(struct job *job, int64_t ended_wall_ms, int64_t now_us)
+{
+    job->msg.ended_wall_ms = ended_wall_ms;
+    job->msg.duration_ms = (uint32_t)((now_us - job->started_us) / US_PER_MS);
+}
+
+/* ---- time ---- */
+
+static int64_t contact_time(const struct job *job)
+{
+    if (current(job)->kind != ROW_CONTACT) {
+        return TIME_NEVER;
+    }
+    return time_min(contact_deadline(&job->contact), job->contact_until_us);
+}
+
+int64_t job_deadline(const struct job *job)
+{
+    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+        return TIME_NEVER;
+    }
+    int64_t at = time_min(chat_deadline(&job->chat), contact_time(job));
+    if (!has_verdict(job) && job->stop.outcome == OUTCOME_NONE) {
+        at = time_min(at, job->limit_us);
+    }
+    return time_min(at, time_min(job->resume_us, job->msg_resume_us));
+}
+
+static void tick_contact(struct job *job, int64_t now_us)
+{
+    if (now_us >= job->contact_until_us) {
+        job->is_deaf = true;
+        chat_cancel(&job->chat);
+        bool knows_it = job->is_clean;
+        enum reason reason = !knows_it && job->has_heard ? REASON_wrong_front_end : REASON_no_answer;
+        note_step(job, "timeout", 0, now_us);
+        end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, knows_it ? "it stopped answering" : NULL, now_us);
+    } else if (now_us >= contact_deadline(&job->contact)) {
+        contact_tick(&job->contact, now_us);
+        start_probe(job, now_us);
+    }
+}
+
+void job_tick(struct job *job, int64_t now_us)
+{
+    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+        return;
+    }
+    if (now_us >= job->limit_us && !has_verdict(job)) {
+        job->limit_us = TIME_NEVER;
+        stop(job, OUTCOME_TIMEOUT, REASON_timeout, current(job)->name, now_us);
+    }
+    if (now_us >= job->msg_resume_us) {
+        job->msg_resume_us = TIME_NEVER;
+        job->msg.status = LEDGER_PENDING;
+        job->msg_is_wanted = true;
+    }
+    if (now_us >= job->resume_us) {
+        job->resume_us = TIME_NEVER;
+        start_row(job, now_us);
+    }
+    struct chat_event event;
+    chat_tick(&job->chat, now_us, &event);
+    on_event(job, &event, now_us);
+    if (job->phase != JOB_ENDED && current(job)->kind == ROW_CONTACT && now_us >= contact_time(job)) {
+        tick_contact(job, now_us);
+    }
+}
+
+/* ---- what is shown ---- */
+
+const char *job_step(const struct job *job)
+{
+    return current(job)->name;
+}
+
+uint32_t job_progress_permille(const struct job *job)
+{
+    return (uint32_t)job->row * 1000u / (PLAN_ROWS - 1);
+}
+
+bool job_is_silent(const struct job *job, int64_t now_us)
+{
+    return job->phase == JOB_CONTACTING && !job->has_heard && now_us - job->started_us >= SILENT_AFTER_US;
+}
+
+bool job_has_identity(const struct job *job)
+{
+    return job->msg.imei[0] != '\0';
+}

@@ -1,0 +1,255 @@
+/*
+ * The two tables: what is done, and what a "no" means. The dialogues above the rows are those of an nRF9151
+ * with modem firmware 2.0.2 behind Nordic's AT host (line end CR; answers end with CRLF).
+ */
+#include "job/plan.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "job/rows.h"
+
+/* clang-format off */
+static const struct row rows[PLAN_ROWS] = {
+    /*  > AT
+     *  < OK
+     *  or, on a line of unknown history, 4,608 backspaces before it: job/contact.c                                   */
+    [PLAN_CONTACT]    = {.name = "contact", .kind = ROW_CONTACT, .phase = JOB_CONTACTING},
+    /*  > AT+CMEE=1
+     *  < OK                    from here on a "no" has a number                                                      */
+    [PLAN_CMEE]       = {.name = "cmee", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_SETUP,
+                         .text = "AT+CMEE=1", .timeout_ms = 2000},
+    /*  > AT+CGSN=1
+     *  < +CGSN: "351465800000002"
+     *  < OK                                                                                                          */
+    [PLAN_IMEI]       = {.name = "imei", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+                         .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei, .end = rows_end_identity,
+                         .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
+    /*  > AT+CGMR
+     *  < mfw_nrf91x1_2.0.2
+     *  < OK                                                                                                          */
+    [PLAN_FIRMWARE]   = {.name = "firmware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+                         .text = "AT+CGMR", .prefix = "", .line = rows_line_firmware, .end = rows_end_firmware,
+                         .timeout_ms = 2000, .tries = 3, .odd = REASON_identity_missing},
+    /*  > AT+CGMM
+     *  < nRF9151-LACA
+     *  < OK                                                                                                          */
+    [PLAN_MODEL]      = {.name = "model", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+                         .text = "AT+CGMM", .prefix = "", .line = rows_line_model, .end = rows_end_identity,
+                         .timeout_ms = 2000, .tries = 3, .odd = REASON_identity_missing},
+    /*  > AT%HWVERSION
+     *  < %HWVERSION: nRF9151 LACA A0A
+     *  < OK                                                                                                          */
+    [PLAN_HARDWARE]   = {.name = "hardware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+                         .text = "AT%HWVERSION", .prefix = "%HWVERSION:", .line = rows_line_hardware, .timeout_ms = 2000},
+    /*  > AT%DEVICEUUID
+     *  < %DEVICEUUID: 504d5632-3739-42fb-80c8-1411df972166
+     *  < OK                    nRF91x1 only                                                                          */
+    [PLAN_UUID]       = {.name = "uuid", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_uuid, .text = "AT%DEVICEUUID", .prefix = "%DEVICEUUID:",
+                         .line = rows_line_uuid, .timeout_ms = 2000},
+    /*  > AT%XVBAT
+     *  < %XVBAT: 3600
+     *  < OK                                                                                                          */
+    [PLAN_SUPPLY]     = {.name = "supply", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+                         .text = "AT%XVBAT", .prefix = "%XVBAT:", .line = rows_line_supply, .timeout_ms = 2000},
+    /*  the station: an order, a start, no twin in another slot                                                       */
+    [PLAN_ADMIT]      = {.name = "admit", .kind = ROW_ADMIT, .phase = JOB_ADMITTING, .run_if = rows_if_not_admitted},
+    [PLAN_ALLOW]      = {.name = "allow", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_allow},
+    /*  > AT+CFUN?
+     *  < +CFUN: 0
+     *  < OK                    only where the product leaves a board as it was found                                 */
+    [PLAN_FOUND]      = {.name = "found", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_as_found, .text = "AT+CFUN?", .prefix = "+CFUN:", .line = rows_line_found,
+                         .timeout_ms = 2000},
+    /*  > AT+CFUN=4
+     *  < OK                    credentials are written only while the modem is not activated (%CMNG)                 */
+    [PLAN_OFFLINE]    = {.name = "offline", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_SETUP,
+                         .text = "AT+CFUN=4", .end = rows_end_offline, .timeout_ms = 15000},
+    /*  > AT%CMNG=1
+     *  < %CMNG: 16842753,0,"2C43952EE9E000FF2ACC4E2ED0897C0A72AD5FA72C3D934E81741CBD54F05BD1"
+     *  < %CMNG: 4294967293,10,"2C43952EE9E000FF2ACC4E2ED0897C0A72AD5FA72C3D934E81741CBD54F05BD1"
+     *  < OK                    an empty store says just OK                                                           */
+    [PLAN_LIST]       = {.name = "list", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_whole_list, .text = "AT%CMNG=1", .prefix = "%CMNG:", .line = rows_line_list,
+                         .end = rows_end_list, .timeout_ms = 5000, .tries = 3, .odd = REASON_unexpected_answer},
+    /*  > AT%CMNG=1,16842753    where the whole list does not fit the AT host's 4,096 octets                          */
+    [PLAN_LIST_TAG]   = {.name = "list_tag", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_list_by_tag, .send = rows_send_list_tag, .prefix = "%CMNG:",
+                         .line = rows_line_list, .end = rows_end_list_tag, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    [PLAN_CLAIM]      = {.name = "claim", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_not_claimed,
+                         .message = LEDGER_CLAIM, .end = rows_end_claim},
+    [PLAN_DIGEST]     = {.name = "digest", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_not_digested,
+                         .message = LEDGER_DIGEST, .end = rows_end_digest},
+    [PLAN_EXPLAIN]    = {.name = "explain", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_unexplained,
+                         .message = LEDGER_EXPLAIN, .end = rows_end_explain},
+    [PLAN_DECIDE]     = {.name = "decide", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_decide},
+    [PLAN_EXPOSE]     = {.name = "expose", .kind = ROW_ASK, .phase = JOB_RUNNING, .run_if = rows_if_to_expose,
+                         .message = LEDGER_EXPOSE},
+    /*  > AT%CMNG=3,16842753,4
+     *  < OK                                                                                                          */
+    [PLAN_DELETE_STRAY] = {.name = "delete_stray", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_DELETE,
+                         .run_if = rows_if_stray, .send = rows_send_delete_stray, .end = rows_end_delete_stray,
+                         .timeout_ms = 5000},
+    /*  > AT%CMNG=3,16842753,1  before writing on firmware that shows no digests: what is seen gone and then seen there
+     *  < OK                    can only be what was written                                                          */
+    [PLAN_DELETE_ENTRY] = {.name = "delete_entry", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_DELETE,
+                         .run_if = rows_if_to_vanish, .send = rows_send_delete_entry, .end = rows_end_delete_entry,
+                         .timeout_ms = 5000},
+    /*  > AT%CMNG=1,16842753,1
+     *  < OK                                                                                                          */
+    [PLAN_SEE_GONE]   = {.name = "see_gone", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_vanished, .send = rows_send_list_entry, .prefix = "%CMNG:",
+                         .line = rows_line_gone, .end = rows_end_gone, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    /*  > AT%CMNG=0,16842753,0,"-----BEGIN CERTIFICATE-----<LF>MIIDQTCC…-----END CERTIFICATE-----<LF>"
+     *  < OK                    the same for every board, so it may go while the exposure is being committed          */
+    [PLAN_WRITE_CA]   = {.name = "write_ca", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_WRITE,
+                         .run_if = rows_if_shared_ca, .send = rows_send_write, .end = rows_end_write,
+                         .timeout_ms = 15000},
+    [PLAN_EXPOSED]    = {.name = "exposed", .kind = ROW_AWAIT, .phase = JOB_RUNNING, .run_if = rows_if_expose_out,
+                         .message = LEDGER_EXPOSE, .end = rows_end_exposed},
+    [PLAN_WRITE_BUNDLE_CA] = {.name = "write_bundle_ca", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_WRITE,
+                         .run_if = rows_if_bundle_ca, .send = rows_send_write, .end = rows_end_write,
+                         .timeout_ms = 15000},
+    [PLAN_WRITE_CLIENT_CERT] = {.name = "write_client_cert", .kind = ROW_AT, .phase = JOB_RUNNING,
+                         .group = GROUP_WRITE, .run_if = rows_if_client_cert, .send = rows_send_write,
+                         .end = rows_end_write, .timeout_ms = 15000},
+    [PLAN_WRITE_PSK_IDENTITY] = {.name = "write_psk_identity", .kind = ROW_AT, .phase = JOB_RUNNING,
+                         .group = GROUP_WRITE, .run_if = rows_if_psk_identity, .send = rows_send_write,
+                         .end = rows_end_write, .timeout_ms = 15000},
+    [PLAN_WRITE_PSK]  = {.name = "write_psk", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_WRITE,
+                         .run_if = rows_if_psk, .send = rows_send_write, .end = rows_end_write, .timeout_ms = 15000,
+                         .is_secret = true},
+    /*  the private key last: whatever fails before it has spent nothing that matters                                 */
+    [PLAN_WRITE_PRIVATE_KEY] = {.name = "write_private_key", .kind = ROW_AT, .phase = JOB_RUNNING,
+                         .group = GROUP_WRITE, .run_if = rows_if_private_key, .send = rows_send_write,
+                         .end = rows_end_write, .timeout_ms = 15000, .is_secret = true},
+    [PLAN_PROVE]      = {.name = "prove", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_prove_whole, .text = "AT%CMNG=1", .prefix = "%CMNG:",
+                         .line = rows_line_list, .end = rows_end_list, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    [PLAN_PROVE_TAG]  = {.name = "prove_tag", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_prove_by_tag, .send = rows_send_list_tag, .prefix = "%CMNG:",
+                         .line = rows_line_list, .end = rows_end_list_tag, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    [PLAN_PROVE_IMEI] = {.name = "prove_imei", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_IDENTITY,
+                         .run_if = rows_if_wrote, .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei,
+                         .end = rows_end_identity, .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
+    [PLAN_JUDGE]      = {.name = "judge", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_judge},
+    /*  > AT+CFUN=0
+     *  < OK                    settings reach NVM here; boards reset without it are blocked from attaching after 5 to 7 */
+    [PLAN_LEAVE]      = {.name = "leave", .kind = ROW_AT, .phase = JOB_LEAVING, .group = GROUP_LEAVE,
+                         .run_if = rows_if_to_leave, .send = rows_send_leave, .timeout_ms = 10000},
+    [PLAN_RECORD]     = {.name = "record", .kind = ROW_HOST, .phase = JOB_RECORDING, .message = LEDGER_RECORD},
+};
+
+#define KEEP BUNDLE_UNCHANGED
+
+static const struct no_rule rules[] = {
+    /* group           code          action    times  outcome       fault          reason                    bundle */
+    {GROUP_SETUP,    CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_SETUP,    CODE_ERROR,   NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_SETUP,    528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
+    {GROUP_SETUP,    CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+
+    {GROUP_IDENTITY, CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_IDENTITY, CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_identity_missing,  KEEP, NULL},
+
+    {GROUP_OPTIONAL, CODE_TIMEOUT, NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_OPTIONAL, CODE_ANY,     NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
+
+    {GROUP_LIST,     CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "the list was never finished"},
+    {GROUP_LIST,     513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_LIST,     60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_LIST,     CODE_ERROR,   NO_SETUP,   2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_LIST,     CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+
+    {GROUP_DELETE,   CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "a deletion was never answered"},
+    {GROUP_DELETE,   513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_DELETE,   514,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, NULL},
+    {GROUP_DELETE,   518,          NO_OFFLINE, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_DELETE,   528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
+    {GROUP_DELETE,   60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_DELETE,   CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_DELETE,   CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+
+    /* A write that was never answered may have been stored: the list tells. A second time it is the line's fault.  */
+    {GROUP_WRITE,    CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_FIXTURE, REASON_line_wedged,       KEEP, NULL},
+    {GROUP_WRITE,    514,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, NULL},
+    {GROUP_WRITE,    515,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_memory_full,       KEEP, NULL},
+    {GROUP_WRITE,    20,           NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_memory_full,       KEEP, NULL},
+    {GROUP_WRITE,    23,           NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, "memory failure"},
+    {GROUP_WRITE,    24,           NO_END,     0, OUTCOME_FAIL, FAULT_CREDENTIAL, REASON_too_long,       KEEP, NULL},
+    {GROUP_WRITE,    518,          NO_OFFLINE, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_WRITE,    519,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, "it exists and cannot be overwritten"},
+    {GROUP_WRITE,    520,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
+    /* The station has parsed it, so a refusal means that it arrived changed. The same again is the path's doing.    */
+    {GROUP_WRITE,    527,          NO_REPEAT,  1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
+    {GROUP_WRITE,    528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
+    {GROUP_WRITE,    60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+
+    /* The verdict stands already; it only notes that the board was left badly.                                      */
+    {GROUP_LEAVE,    CODE_ANY,     NO_END,     0, OUTCOME_NONE, FAULT_NONE,    REASON_leave_failed,      KEEP, NULL},
+};
+/* clang-format on */
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+const struct row *plan_row(enum plan_row row)
+{
+    return &rows[row];
+}
+
+static bool rule_fits(const struct no_rule *rule, enum row_group group, int code)
+{
+    return rule->group == group && (rule->code == code || rule->code == CODE_ANY);
+}
+
+const struct no_rule *plan_no_rule(enum row_group group, int code)
+{
+    for (size_t i = 0; i < RULES; i++) {
+        if (rule_fits(&rules[i], group, code)) {
+            return &rules[i];
+        }
+    }
+    return &rules[RULES - 1]; /* plan_check shows that every group ends with CODE_ANY */
+}
+
+static const char *check_row(const struct row *row)
+{
+    if (!row->name) {
+        return "a row has no name";
+    }
+    for (const struct row *other = rows; other < row; other++) {
+        if (strcmp(other->name, row->name) == 0) {
+            return row->name;
+        }
+    }
+    if (row->kind != ROW_AT) {
+        return row->kind == ROW_CHECK && !row->end ? row->name : NULL;
+    }
+    bool is_sound = row->timeout_ms > 0 && (row->text != NULL) != (row->send != NULL) &&
+                    row->group != GROUP_NONE && (row->prefix != NULL) == (row->line != NULL);
+    return is_sound ? NULL : row->name;
+}
+
+const char *plan_check(void)
+{
+    for (int i = 0; i < PLAN_ROWS; i++) {
+        const char *bad = check_row(&rows[i]);
+        if (bad) {
+            return bad;
+        }
+    }
+    for (int group = GROUP_SETUP; group <= GROUP_LEAVE; group++) {
+        const struct no_rule *last = plan_no_rule((enum row_group)group, CODE_ANY);
+        if (last->group != (enum row_group)group) {
+            return "a group has no rule for every code";
+        }
+    }
+    return NULL;
+}

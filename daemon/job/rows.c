@@ -1,0 +1,780 @@
+/*
+ * What the plan's rows do. Policy on the unexpected: a line that cannot be read makes the answer odd, an odd
+ * answer is asked for again, and only what was read twice alike is believed to be wrong on the board.
+ *
+ * Writes are the scarce thing: each wears the modem's NVM and each may expose a secret, so an entry is
+ * written at most twice in a job, the second time only after a list has shown that the first did not come out
+ * right.
+ */
+#include "job/rows.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "at/reply.h"
+#include "base/buf.h"
+#include "job/check.h"
+#include "job/family.h"
+
+#define WRITES_MAX  2
+#define ROUNDS_MAX  6
+#define AT_LINE_MAX 4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
+
+enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
+                      const char *detail)
+{
+    if (job->verdict.outcome == OUTCOME_NONE) {
+        job->verdict.outcome = outcome;
+        job->verdict.fault = fault;
+        job->verdict.reason = reason;
+        buf_copy(job->verdict.detail, sizeof(job->verdict.detail), span_str(detail ? detail : ""));
+    }
+    return ROW_END;
+}
+
+/* "write of client_cert (tag 16842753)" in front of a detail: which entry a verdict is about. */
+static enum row_next end_for_entry(struct job *job, uint32_t i, enum fault fault, enum reason reason,
+                                   const char *what)
+{
+    char memory[VERDICT_DETAIL_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    buf_add_str(&b, cred_type_name(job->msg.entries[i].type));
+    buf_add_str(&b, " (tag ");
+    buf_add_u64(&b, job->msg.entries[i].sec_tag);
+    buf_add_str(&b, "): ");
+    buf_add_str(&b, what);
+    return job_end(job, OUTCOME_FAIL, fault, reason, memory);
+}
+
+/* ---- choosing ---- */
+
+bool rows_if_uuid(struct job *job)
+{
+    return family_traits((enum modem_family)job->family)->has_device_uuid;
+}
+
+bool rows_if_not_admitted(struct job *job)
+{
+    return !job->is_admitted;
+}
+
+bool rows_if_as_found(struct job *job)
+{
+    return job->msg.product->leave == LEAVE_AS_FOUND && job->cfun_found < 0;
+}
+
+bool rows_if_whole_list(struct job *job)
+{
+    return !job->lists_by_tag;
+}
+
+/* The n-th different tag of the product's entries, or -1. Before the claim the entries are the product's own.
+ */
+static int64_t nth_tag(const struct job *job, uint32_t n)
+{
+    const struct product *p = job->msg.product;
+    for (uint32_t i = 0; i < p->n_entries; i++) {
+        bool is_first = true;
+        for (uint32_t k = 0; k < i; k++) {
+            is_first = is_first && p->entries[k].sec_tag != p->entries[i].sec_tag;
+        }
+        if (is_first && n-- == 0) {
+            return p->entries[i].sec_tag;
+        }
+    }
+    return -1;
+}
+
+bool rows_if_list_by_tag(struct job *job)
+{
+    return job->lists_by_tag && nth_tag(job, job->list_tag) >= 0;
+}
+
+bool rows_if_not_claimed(struct job *job)
+{
+    return !job->is_claimed;
+}
+
+bool rows_if_not_digested(struct job *job)
+{
+    return !job->is_digested;
+}
+
+/* A digest that is neither expected nor explained yet. */
+bool rows_if_unexplained(struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        const struct job_entry *e = &job->entries[i];
+        if (!e->is_right && e->is_present && e->has_digest && !e->is_explained) {
+            job->entry = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_to_write(const struct job *job, uint32_t i)
+{
+    return !job->entries[i].is_right && job->entries[i].writes < WRITES_MAX;
+}
+
+bool rows_if_to_expose(struct job *job)
+{
+    if (job->msg.bundle[0] == '\0' || job->is_exposed || job->expose_is_out) {
+        return false;
+    }
+    if (job->msg.bundle_state == BUNDLE_BOUND) {
+        return true;
+    }
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        if (job->msg.entries[i].from_bundle && is_to_write(job, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rows_if_stray(struct job *job)
+{
+    int at = check_next_stray(job, 0);
+    job->stray = (uint8_t)(at < 0 ? 0 : at);
+    return at >= 0;
+}
+
+/* Without digests an old entry and a new one look alike. */
+bool rows_if_to_vanish(struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        const struct job_entry *e = &job->entries[i];
+        if (is_to_write(job, i) && e->is_present && !e->has_digest) {
+            job->entry = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rows_if_vanished(struct job *job)
+{
+    const struct job_entry *e = &job->entries[job->entry];
+    return job->is_dirty && is_to_write(job, job->entry) && !e->is_present && !e->was_absent;
+}
+
+static bool pick(struct job *job, enum cred_type type, bool from_bundle)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        const struct ledger_entry *e = &job->msg.entries[i];
+        if (e->type == type && e->from_bundle == from_bundle && is_to_write(job, i)) {
+            assert(!from_bundle || job->is_exposed);
+            job->entry = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rows_if_shared_ca(struct job *job)
+{
+    return pick(job, CRED_CA, false);
+}
+
+bool rows_if_expose_out(struct job *job)
+{
+    return job->expose_is_out;
+}
+
+bool rows_if_bundle_ca(struct job *job)
+{
+    return pick(job, CRED_CA, true);
+}
+
+bool rows_if_client_cert(struct job *job)
+{
+    return pick(job, CRED_CLIENT_CERT, false) || pick(job, CRED_CLIENT_CERT, true);
+}
+
+bool rows_if_psk_identity(struct job *job)
+{
+    return pick(job, CRED_PSK_IDENTITY, false) || pick(job, CRED_PSK_IDENTITY, true);
+}
+
+bool rows_if_psk(struct job *job)
+{
+    return pick(job, CRED_PSK, false) || pick(job, CRED_PSK, true);
+}
+
+bool rows_if_private_key(struct job *job)
+{
+    return pick(job, CRED_PRIVATE_KEY, false) || pick(job, CRED_PRIVATE_KEY, true);
+}
+
+bool rows_if_prove_whole(struct job *job)
+{
+    return job->is_dirty && !job->lists_by_tag;
+}
+
+bool rows_if_prove_by_tag(struct job *job)
+{
+    return job->is_dirty && rows_if_list_by_tag(job);
+}
+
+bool rows_if_wrote(struct job *job)
+{
+    return job->wrote_anything;
+}
+
+bool rows_if_to_leave(struct job *job)
+{
+    if (job->is_lost || job->is_deaf || !job->is_offline) {
+        return false;
+    }
+    return job->msg.product->leave != LEAVE_AS_FOUND || job->cfun_found >= 0;
+}
+
+/* ---- sending ---- */
+
+static void head_begin(struct job *job, struct buf *b, uint32_t opcode, uint32_t sec_tag)
+{
+    buf_init(b, job->head, sizeof(job->head));
+    buf_add_str(b, "AT%CMNG=");
+    buf_add_u64(b, opcode);
+    buf_add_char(b, ',');
+    buf_add_u64(b, sec_tag);
+}
+
+static void head_type(struct buf *b, uint32_t type)
+{
+    buf_add_char(b, ',');
+    buf_add_u64(b, type);
+}
+
+void rows_send_list_tag(struct job *job, struct chat_command *command)
+{
+    struct buf b;
+    head_begin(job, &b, 1, (uint32_t)nth_tag(job, job->list_tag));
+    command->head = buf_span(&b);
+}
+
+void rows_send_delete_stray(struct job *job, struct chat_command *command)
+{
+    const struct cmng_row *row = &job->msg.rows[job->stray];
+    struct buf b;
+    head_begin(job, &b, 3, row->sec_tag);
+    head_type(&b, row->type);
+    command->head = buf_span(&b);
+    job->is_dirty = job->wrote_anything = true;
+}
+
+static void head_entry(struct job *job, struct buf *b, uint32_t opcode)
+{
+    head_begin(job, b, opcode, job->msg.entries[job->entry].sec_tag);
+    head_type(b, job->msg.entries[job->entry].type);
+}
+
+void rows_send_delete_entry(struct job *job, struct chat_command *command)
+{
+    struct buf b;
+    head_entry(job, &b, 3);
+    command->head = buf_span(&b);
+    job->is_dirty = job->wrote_anything = true;
+}
+
+void rows_send_list_entry(struct job *job, struct chat_command *command)
+{
+    struct buf b;
+    head_entry(job, &b, 1);
+    command->head = buf_span(&b);
+}
+
+void rows_send_write(struct job *job, struct chat_command *command)
+{
+    struct buf b;
+    head_entry(job, &b, 0);
+    buf_add_str(&b, ",\"");
+    command->head = buf_span(&b);
+    command->content = check_content(job, job->entry);
+    command->tail = span_str("\"");
+    job->entries[job->entry].writes++;
+    job->entries[job->entry].is_right = false;
+    job->is_dirty = job->wrote_anything = true;
+}
+
+void rows_send_leave(struct job *job, struct chat_command *command)
+{
+    int mode = 0;
+    switch (job->msg.product->leave) {
+    case LEAVE_CFUN0:
+        mode = 0;
+        break;
+    case LEAVE_CFUN4:
+        mode = 4;
+        break;
+    case LEAVE_CFUN1:
+        mode = 1;
+        break;
+    case LEAVE_AS_FOUND:
+        mode = job->cfun_found;
+        break;
+    }
+    struct buf b;
+    buf_init(&b, job->head, sizeof(job->head));
+    buf_add_str(&b, "AT+CFUN=");
+    buf_add_i64(&b, mode);
+    command->head = buf_span(&b);
+}
+
+/* ---- reading ---- */
+
+void rows_line_imei(struct job *job, struct span line)
+{
+    struct cursor c = cursor_begin(line, "+CGSN:");
+    struct span imei = {0};
+    if (!cursor_string(&c, &imei) || !cursor_end(&c) || !check_imei(imei)) {
+        job->is_odd = true;
+        return;
+    }
+    if (job->msg.imei[0] == '\0') {
+        buf_copy(job->msg.imei, sizeof(job->msg.imei), imei);
+    } else if (!span_is(imei, job->msg.imei)) {
+        job->is_swapped = true;
+    }
+}
+
+/* Identity is written down once: it must not change under a message that is lent. */
+static void keep_text(char *to, size_t size, struct span text)
+{
+    if (to[0] == '\0') {
+        buf_copy(to, size, text);
+    }
+}
+
+void rows_line_firmware(struct job *job, struct span line)
+{
+    if (span_starts(line, "mfw")) {
+        keep_text(job->msg.modem_firmware, sizeof(job->msg.modem_firmware), line);
+    } else {
+        job->is_odd = true;
+    }
+}
+
+void rows_line_model(struct job *job, struct span line)
+{
+    if (line.len >= 4) {
+        keep_text(job->msg.model, sizeof(job->msg.model), line);
+    } else {
+        job->is_odd = true;
+    }
+}
+
+static struct span after_prefix(struct span line, const char *prefix)
+{
+    struct span rest = span_skip(line, strlen(prefix));
+    while (rest.len > 0 && rest.at[0] == ' ') {
+        rest = span_skip(rest, 1);
+    }
+    return rest;
+}
+
+void rows_line_hardware(struct job *job, struct span line)
+{
+    keep_text(job->msg.hardware, sizeof(job->msg.hardware), after_prefix(line, "%HWVERSION:"));
+}
+
+void rows_line_uuid(struct job *job, struct span line)
+{
+    struct span uuid = after_prefix(line, "%DEVICEUUID:");
+    if (uuid.len == UUID_SIZE - 1) {
+        keep_text(job->msg.uuid, sizeof(job->msg.uuid), uuid);
+    }
+}
+
+void rows_line_supply(struct job *job, struct span line)
+{
+    struct cursor c = cursor_begin(line, "%XVBAT:");
+    uint32_t mv = 0;
+    if (cursor_u32(&c, &mv) && cursor_end(&c) && job->msg.supply_mv == 0) {
+        job->msg.supply_mv = mv;
+    }
+}
+
+void rows_line_found(struct job *job, struct span line)
+{
+    struct cursor c = cursor_begin(line, "+CFUN:");
+    uint32_t mode = 0;
+    if (cursor_u32(&c, &mode) && cursor_end(&c) && mode <= 44) {
+        job->cfun_found = (int8_t)mode;
+    }
+}
+
+void rows_line_list(struct job *job, struct span line)
+{
+    struct cmng_row row;
+    bool starts_list = job->lines_seen == 1 && (!job->lists_by_tag || job->list_tag == 0);
+    if (starts_list) {
+        job->msg.n_rows = 0;
+    }
+    if (!check_parse_row(line, &row) || job->msg.n_rows == LEDGER_ROWS_MAX) {
+        job->is_odd = true;
+        return;
+    }
+    job->msg.rows[job->msg.n_rows++] = row;
+}
+
+void rows_line_gone(struct job *job, struct span line)
+{
+    struct cmng_row row;
+    if (!check_parse_row(line, &row)) {
+        job->is_odd = true;
+        return;
+    }
+    job->entries[job->entry].is_present = true;
+}
+
+/* ---- judging ---- */
+
+enum row_next rows_end_identity(struct job *job)
+{
+    if (job->is_swapped) {
+        job->is_deaf = true; /* the board that answers now is another one: nothing of this job is for it */
+        return job_end(job, OUTCOME_LOST, FAULT_OPERATOR, REASON_unplugged,
+                       "another board answers in this slot now");
+    }
+    return job->lines_seen == 0 || job->is_odd ? ROW_ODD : ROW_NEXT;
+}
+
+enum row_next rows_end_firmware(struct job *job)
+{
+    job->family = (uint8_t)family_of(span_str(job->msg.modem_firmware));
+    return rows_end_identity(job);
+}
+
+enum row_next rows_end_allow(struct job *job)
+{
+    const struct product *p = job->msg.product;
+    if (!family_model_allowed(p, span_str(job->msg.model))) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_model_not_allowed, job->msg.model);
+    }
+    if (!family_firmware_allowed(p, span_str(job->msg.modem_firmware))) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed, job->msg.modem_firmware);
+    }
+    if (p->proof == PROOF_DIGEST && !family_traits((enum modem_family)job->family)->lists_digests) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,
+                       "this modem firmware lists no digests, and the product asks for proof by digest");
+    }
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_offline(struct job *job)
+{
+    job->is_offline = true;
+    job->list_tag = 0;
+    return ROW_NEXT;
+}
+
+static enum row_next take_list(struct job *job)
+{
+    if (!job->has_before) {
+        job->n_before = job->msg.n_rows;
+        memcpy(job->before, job->msg.rows, job->msg.n_rows * sizeof(job->before[0]));
+        job->has_before = true;
+    }
+    job->is_dirty = false;
+    if (job->is_claimed) {
+        check_entries(job);
+    }
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_list(struct job *job)
+{
+    if (job->is_odd) {
+        return ROW_ODD;
+    }
+    if (job->lines_seen == 0) {
+        job->msg.n_rows = 0;
+    }
+    return take_list(job);
+}
+
+enum row_next rows_end_list_tag(struct job *job)
+{
+    if (job->is_odd) {
+        job->list_tag = 0; /* the rows of this answer stand among the others': all of it again */
+        return ROW_ODD;
+    }
+    if (job->lines_seen == 0 && job->list_tag == 0) {
+        job->msg.n_rows = 0;
+    }
+    if (nth_tag(job, ++job->list_tag) >= 0) {
+        return ROW_SAME;
+    }
+    job->list_tag = 0;
+    take_list(job);
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_claim(struct job *job)
+{
+    job->is_claimed = true;
+    return ROW_NEXT;
+}
+
+static uint32_t decimal_len(uint32_t value)
+{
+    uint32_t n = 1;
+    for (; value >= 10; value /= 10) {
+        n++;
+    }
+    return n;
+}
+
+enum row_next rows_end_digest(struct job *job)
+{
+    job->is_digested = true;
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        const struct ledger_entry *e = &job->msg.entries[i];
+        struct span content = check_content(job, i);
+        if (cred_type_is_secret(e->type)) {
+            dialogue_add_secret(&job->dialogue, content);
+        }
+        /* AT%CMNG=0,<tag>,<type>,"<content>" */
+        if (8 + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + content.len + 1 > AT_LINE_MAX) {
+            return end_for_entry(
+                job, i, FAULT_CREDENTIAL, REASON_too_long,
+                "the whole command is longer than the 4,095 characters that the AT host takes");
+        }
+    }
+    check_entries(job);
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_explain(struct job *job)
+{
+    struct job_entry *e = &job->entries[job->msg.explain_entry];
+    e->is_explained = true;
+    e->mangling = job->msg.explain_mangling;
+    e->cut_at = job->msg.explain_cut_at;
+    check_entries(job);
+    return ROW_SAME;
+}
+
+/* Twice written and still not right: what was seen says whose doing it is. */
+static enum row_next end_by_evidence(struct job *job, uint32_t i)
+{
+    const struct job_entry *e = &job->entries[i];
+    if (e->timeouts >= WRITES_MAX) {
+        return end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, "written twice, never answered");
+    }
+    if (!e->is_present) {
+        bool was_lost = e->timeouts > 0 || e->refusals > 0;
+        return end_for_entry(job, i, was_lost ? FAULT_FIXTURE : FAULT_BOARD,
+                             was_lost ? REASON_bytes_lost : REASON_digest_mismatch,
+                             was_lost ? "written twice, damaged on the way each time"
+                                      : "the modem said OK twice and lists no such entry");
+    }
+    if (!e->is_explained || e->mangling == MANGLING_OTHER) {
+        bool differs = e->timeouts > 0 || (e->has_wrong && !digest_eq(&e->wrong, &e->seen));
+        return end_for_entry(job, i, differs ? FAULT_FIXTURE : FAULT_BOARD,
+                             differs ? REASON_bytes_lost : REASON_digest_mismatch,
+                             differs ? "written twice, arrived damaged in different ways"
+                                     : "the modem holds other content, the same after a second write");
+    }
+    return end_for_entry(job, i, FAULT_FIXTURE,
+                         e->mangling == MANGLING_CUT ? REASON_bytes_lost : REASON_digest_mismatch,
+                         mangling_sentence(e->mangling));
+}
+
+/* May this entry be written? ROW_NEXT, or the verdict. */
+static enum row_next decide_entry(struct job *job, uint32_t i)
+{
+    const struct product *p = job->msg.product;
+    struct job_entry *e = &job->entries[i];
+    if (e->is_right) {
+        return ROW_NEXT;
+    }
+    if (job->msg.passed_before && p->second_visit == SECOND_COMPARE) {
+        return end_for_entry(job, i, FAULT_BOARD, REASON_digest_mismatch,
+                             "this board passed before and no longer holds what it was given");
+    }
+    if (e->is_present && !e->has_digest && p->proof == PROOF_DIGEST) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,
+                       "the modem lists a placeholder where the digest belongs");
+    }
+    if (e->writes >= WRITES_MAX) {
+        return end_by_evidence(job, i);
+    }
+    bool is_ours = e->writes > 0 || job->msg.bundle_state != BUNDLE_BOUND;
+    if (e->is_present && !is_ours && p->on_existing != EXISTING_REPLACE) {
+        return end_for_entry(job, i, FAULT_BOARD, REASON_foreign_entry, "other content stands there");
+    }
+    if (e->writes > 0 && e->is_present && e->has_digest) {
+        e->wrong = e->seen;
+        e->has_wrong = true;
+    }
+    return ROW_NEXT;
+}
+
+static enum row_next decide_strays(struct job *job)
+{
+    for (int at = check_next_stray(job, 0); at >= 0; at = check_next_stray(job, (uint32_t)at + 1)) {
+        const struct cmng_row *row = &job->msg.rows[at];
+        if (row->type == CRED_PRIVATE_KEY) {
+            return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_key,
+                           "a private key that no product of this station put there");
+        }
+        if (job->msg.product->on_existing != EXISTING_REPLACE ||
+            (job->msg.passed_before && job->msg.product->second_visit == SECOND_COMPARE)) {
+            return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_entry,
+                           "an entry stands under the product's tag that is none of the product's");
+        }
+    }
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_decide(struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        if (decide_entry(job, i) == ROW_END) {
+            return ROW_END;
+        }
+    }
+    return decide_strays(job);
+}
+
+enum row_next rows_end_delete_stray(struct job *job)
+{
+    struct ledger_msg *msg = &job->msg;
+    msg->rows[job->stray] = msg->rows[--msg->n_rows]; /* order says nothing in a list */
+    return ROW_SAME;
+}
+
+enum row_next rows_end_delete_entry(struct job *job)
+{
+    job->entries[job->entry].is_present = false;
+    job->entries[job->entry].was_absent = false; /* to be seen, not assumed */
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_gone(struct job *job)
+{
+    struct job_entry *e = &job->entries[job->entry];
+    if (job->is_odd || e->is_present) {
+        e->is_present = false;
+        return ROW_ODD;
+    }
+    e->was_absent = true;
+    job->row = PLAN_DELETE_ENTRY; /* the next one, if there is one */
+    return ROW_JUMP;
+}
+
+enum row_next rows_end_exposed(struct job *job)
+{
+    (void)job;
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_write(struct job *job)
+{
+    job->entries[job->entry].is_right = true; /* so said the modem; the list will judge */
+    return ROW_SAME;
+}
+
+static enum row_next end_passed(struct job *job)
+{
+    enum reason reason = REASON_ok;
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        if (!job->entries[i].has_digest) {
+            return job_end(job, OUTCOME_PASS, FAULT_NONE, REASON_presence_only, NULL);
+        }
+    }
+    if (!job->wrote_anything) {
+        reason = REASON_already_right;
+    }
+    return job_end(job, OUTCOME_PASS, FAULT_NONE, reason, NULL);
+}
+
+enum row_next rows_end_judge(struct job *job)
+{
+    uint32_t tag = 0, type = 0;
+    bool is_foreign_same = check_foreign_unchanged(job, &tag, &type);
+    if (check_all_right(job) && is_foreign_same && check_next_stray(job, 0) < 0) {
+        return end_passed(job);
+    }
+    if (job->rereads == 0) { /* one odd reply is read twice before it is believed */
+        job->rereads++;
+        job->is_dirty = true;
+        job->row = job->lists_by_tag ? PLAN_PROVE_TAG : PLAN_PROVE;
+        return ROW_JUMP;
+    }
+    if (!is_foreign_same) {
+        char memory[VERDICT_DETAIL_SIZE];
+        struct buf b;
+        buf_init(&b, memory, sizeof(memory));
+        buf_add_str(&b, "entry ");
+        buf_add_u64(&b, tag);
+        buf_add_str(&b, ",");
+        buf_add_u64(&b, type);
+        buf_add_str(&b, " changed during the job though nothing was written to it");
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_digest_mismatch, memory);
+    }
+    if (++job->rounds > ROUNDS_MAX) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_digest_mismatch,
+                       "the list changes at each reading");
+    }
+    job->rereads = 0;
+    job->row = PLAN_EXPLAIN;
+    return ROW_JUMP;
+}
+
+/* ---- messages ---- */
+
+static enum entry_proof proof_of(const struct job_entry *e)
+{
+    if (!e->is_right || !e->is_present) {
+        return ENTRY_UNPROVEN;
+    }
+    return e->has_digest ? ENTRY_DIGEST : ENTRY_PRESENCE;
+}
+
+static void prepare_record(struct job *job)
+{
+    struct ledger_msg *msg = &job->msg;
+    msg->verdict = job->verdict;
+    bool passed = job->verdict.outcome == OUTCOME_PASS;
+    msg->bundle_effect = passed && msg->bundle[0] != '\0' ? BUNDLE_INSTALLED : BUNDLE_UNCHANGED;
+    msg->proof = passed ? ENTRY_POSSESSION : ENTRY_UNPROVEN;
+    for (uint32_t i = 0; i < msg->n_entries; i++) {
+        msg->entries[i].proof = job->is_dirty ? ENTRY_UNPROVEN : proof_of(&job->entries[i]);
+        msg->entries[i].writes = job->entries[i].writes;
+        if (msg->entries[i].proof < msg->proof) {
+            msg->proof = msg->entries[i].proof;
+        }
+    }
+    msg->wire_ms = (uint32_t)((uint64_t)(job->tx_octets + job->rx_octets) * 10000 / job->begin.baud);
+    msg->modem_ms = (uint32_t)(job->modem_us / US_PER_MS);
+    msg->dialogue = dialogue_text(&job->dialogue);
+}
+
+void rows_prepare_message(struct job *job, enum ledger_kind kind)
+{
+    struct ledger_msg *msg = &job->msg;
+    msg->kind = kind;
+    msg->status = LEDGER_PENDING;
+    msg->detail[0] = '\0';
+    switch (kind) {
+    case LEDGER_CLAIM:
+    case LEDGER_DIGEST:
+        break;
+    case LEDGER_EXPLAIN:
+        msg->explain_entry = job->entry;
+        msg->explain_seen = job->entries[job->entry].seen;
+        break;
+    case LEDGER_EXPOSE:
+        job->expose_is_out = true;
+        break;
+    case LEDGER_RECORD:
+        prepare_record(job);
+        break;
+    }
+}

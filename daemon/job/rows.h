@@ -1,0 +1,76 @@
+/* What the rows of the plan do: choose, send, read, judge. Private to job/. */
+#ifndef CERTLINE_JOB_ROWS_H
+#define CERTLINE_JOB_ROWS_H
+
+#include "job/plan.h"
+
+/* run_if */
+bool rows_if_uuid(struct job *job);
+bool rows_if_not_admitted(struct job *job);
+bool rows_if_as_found(struct job *job);
+bool rows_if_whole_list(struct job *job);
+bool rows_if_list_by_tag(struct job *job);
+bool rows_if_not_claimed(struct job *job);
+bool rows_if_not_digested(struct job *job);
+bool rows_if_unexplained(struct job *job);
+bool rows_if_to_expose(struct job *job);
+bool rows_if_stray(struct job *job);
+bool rows_if_to_vanish(struct job *job);
+bool rows_if_vanished(struct job *job);
+bool rows_if_shared_ca(struct job *job);
+bool rows_if_expose_out(struct job *job);
+bool rows_if_bundle_ca(struct job *job);
+bool rows_if_client_cert(struct job *job);
+bool rows_if_psk_identity(struct job *job);
+bool rows_if_psk(struct job *job);
+bool rows_if_private_key(struct job *job);
+bool rows_if_prove_whole(struct job *job);
+bool rows_if_prove_by_tag(struct job *job);
+bool rows_if_wrote(struct job *job);
+bool rows_if_to_leave(struct job *job);
+
+/* send */
+void rows_send_list_tag(struct job *job, struct chat_command *command);
+void rows_send_delete_stray(struct job *job, struct chat_command *command);
+void rows_send_delete_entry(struct job *job, struct chat_command *command);
+void rows_send_list_entry(struct job *job, struct chat_command *command);
+void rows_send_write(struct job *job, struct chat_command *command);
+void rows_send_leave(struct job *job, struct chat_command *command);
+
+/* line */
+void rows_line_imei(struct job *job, struct span line);
+void rows_line_firmware(struct job *job, struct span line);
+void rows_line_model(struct job *job, struct span line);
+void rows_line_hardware(struct job *job, struct span line);
+void rows_line_uuid(struct job *job, struct span line);
+void rows_line_supply(struct job *job, struct span line);
+void rows_line_found(struct job *job, struct span line);
+void rows_line_list(struct job *job, struct span line);
+void rows_line_gone(struct job *job, struct span line);
+
+/* end */
+enum row_next rows_end_identity(struct job *job);
+enum row_next rows_end_firmware(struct job *job);
+enum row_next rows_end_allow(struct job *job);
+enum row_next rows_end_offline(struct job *job);
+enum row_next rows_end_list(struct job *job);
+enum row_next rows_end_list_tag(struct job *job);
+enum row_next rows_end_claim(struct job *job);
+enum row_next rows_end_digest(struct job *job);
+enum row_next rows_end_explain(struct job *job);
+enum row_next rows_end_decide(struct job *job);
+enum row_next rows_end_delete_stray(struct job *job);
+enum row_next rows_end_delete_entry(struct job *job);
+enum row_next rows_end_gone(struct job *job);
+enum row_next rows_end_exposed(struct job *job);
+enum row_next rows_end_write(struct job *job);
+enum row_next rows_end_judge(struct job *job);
+
+/* Prepares the message of a HOST row. */
+void rows_prepare_message(struct job *job, enum ledger_kind kind);
+
+/* Sets the verdict (the first one stands). `detail` NULL: none. */
+enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
+                      const char *detail);
+
+#endif
