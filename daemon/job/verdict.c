@@ -20,7 +20,9 @@ enum { /* FAULT_OF_<reason>: where a reason's fault usually lies, from the list 
                          .remedy = (remedy_)},
 
 static const struct reason_text
-    reasons[] = {ROW(ok, "Provisioned", "Every credential was written and proven.",
+    reasons[] = {ROW(row_invalid, "Row refused", "A row of the imported file is not as a bundle must be.",
+                     "Correct the row as its detail says and import the file again.")
+                 ROW(ok, "Provisioned", "Every credential was written and proven.",
                      "Take the board out.") ROW(already_right,
                                                 "Already right", "The board held exactly its own credentials; nothing was written.", "Take the board out.") ROW(presence_only, "Present, not proven", "This modem firmware lists no digests, so only the presence of each entry was seen.", "Take the board out; update the modem firmware to 1.3.2 or later for a real proof.") ROW(leave_failed, "Provisioned, not shut down", "Credentials are proven, but the modem did not confirm its last command.", "Take the board out; the next power-on counts as an unclean reset of the modem.") ROW(no_answer, "No answer", "The board said nothing to any probe.", "Check power and seating, then that the provisioning firmware is on the board.") ROW(wrong_front_end,
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                        "Unknown firmware",

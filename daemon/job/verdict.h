@@ -80,6 +80,7 @@ enum fault {
     X(reserved_tag, CREDENTIAL)                                                                              \
     X(duplicate_identity, CREDENTIAL)                                                                        \
     X(duplicate_key, CREDENTIAL)                                                                             \
+    X(row_invalid, CREDENTIAL)                                                                               \
     X(store_failed, STATION)                                                                                 \
     X(key_locked, STATION)                                                                                   \
     X(signer_failed, STATION)                                                                                \
