@@ -3,26 +3,26 @@
 
 #include <string.h>
 
-static void skip_blanks(struct args *a)
+static void skip_blanks(struct sim_args *a)
 {
     while (a->at < a->end && (unsigned char)*a->at <= ' ')
         a->at++;
 }
 
-struct args args_begin(const char *at, size_t len)
+struct sim_args sim_args_begin(const char *at, size_t len)
 {
-    struct args a = {.at = at, .end = at + len};
+    struct sim_args a = {.at = at, .end = at + len};
     skip_blanks(&a);
     return a;
 }
 
-bool args_more(const struct args *a)
+bool sim_args_more(const struct sim_args *a)
 {
     return !a->is_wrong && a->at < a->end;
 }
 
 /* Steps over the comma before every parameter but the first. */
-static bool next(struct args *a)
+static bool next(struct sim_args *a)
 {
     if (a->is_wrong)
         return false;
@@ -38,7 +38,7 @@ static bool next(struct args *a)
     return true;
 }
 
-uint32_t args_number(struct args *a, uint32_t max)
+uint32_t sim_args_number(struct sim_args *a, uint32_t max)
 {
     if (!next(a))
         return 0;
@@ -55,7 +55,7 @@ uint32_t args_number(struct args *a, uint32_t max)
     return (uint32_t)value;
 }
 
-const char *args_string(struct args *a, size_t *ret_len)
+const char *sim_args_string(struct sim_args *a, size_t *ret_len)
 {
     if (!next(a))
         return NULL;
@@ -74,7 +74,7 @@ const char *args_string(struct args *a, size_t *ret_len)
     return text;
 }
 
-bool args_end(struct args *a)
+bool sim_args_end(struct sim_args *a)
 {
     if (a->at < a->end)
         a->is_wrong = true;

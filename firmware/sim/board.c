@@ -29,7 +29,7 @@ static void power_off(struct simboard *b)
 }
 
 /* Also a reset: whatever was under way is gone. */
-void board_power_on(struct simboard *b)
+void simboard_power_up(struct simboard *b)
 {
     power_off(b);
     modem_reset(&b->modem);
@@ -84,7 +84,7 @@ static void handle(struct simboard *b, enum event event)
         uart_out_ended(b);
         break;
     case EVENT_FINISH:
-        command_finish(b);
+        simboard_command_finish(b);
         break;
     case EVENT_BOOT:
         boot_ended(b);
@@ -228,7 +228,7 @@ bool simboard_is_plugged(const struct simboard *b)
     return b->is_plugged;
 }
 
-void board_unplug(struct simboard *b)
+void simboard_pull(struct simboard *b)
 {
     b->is_plugged = b->is_open = false;
     b->in.queue.len = b->out.arrived.len = 0;
@@ -243,7 +243,7 @@ void simboard_unplug(struct simboard *b, int64_t now_us)
 {
     simboard_run(b, now_us);
     if (b->is_plugged)
-        board_unplug(b);
+        simboard_pull(b);
 }
 
 void simboard_plug(struct simboard *b, int64_t now_us)
@@ -253,14 +253,14 @@ void simboard_plug(struct simboard *b, int64_t now_us)
         return;
     b->is_plugged = true;
     if (!b->is_powered)
-        board_power_on(b);
+        simboard_power_up(b);
 }
 
 void simboard_reboot(struct simboard *b, int64_t now_us)
 {
     simboard_run(b, now_us);
     if (b->is_powered)
-        board_power_on(b);
+        simboard_power_up(b);
 }
 
 /* -- Life -- */
@@ -289,7 +289,7 @@ struct simboard *simboard_new(const struct simboard_config *config)
         return NULL;
 
     b->config = *config;
-    b->family = family_get(config->family);
+    b->family = sim_family_get(config->family);
     b->rng.state = config->seed ^ (config->number * UINT64_C(0xd1342543de82ef95));
     if (b->config.uuid[0] == '\0')
         make_uuid(&b->rng, b->config.uuid);
@@ -302,7 +302,7 @@ struct simboard *simboard_new(const struct simboard_config *config)
     b->own_fifo = config->fifo;
     modem_init(&b->modem, &b->config, &b->rng);
     b->is_plugged = true;
-    board_power_on(b);
+    simboard_power_up(b);
     return b;
 }
 

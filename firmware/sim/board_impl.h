@@ -136,8 +136,8 @@ struct simboard {
 };
 
 /* board.c */
-void board_power_on(struct simboard *b);
-void board_unplug(struct simboard *b);
+void simboard_power_up(struct simboard *b);
+void simboard_pull(struct simboard *b);
 static inline bool board_is_ready(const struct simboard *b)
 {
     return b->is_powered && !b->is_booting && b->state == BOARD_IDLE;
@@ -153,9 +153,9 @@ void uart_take(struct simboard *b); /* the board takes an octet out of its FIFO 
 void uart_notice(struct simboard *b, const char *text);
 
 /* command.c */
-void command_begin(struct simboard *b, const char *line);
-void command_finish(struct simboard *b);
-void command_answered(struct simboard *b);
+void simboard_command_begin(struct simboard *b, const char *line);
+void simboard_command_finish(struct simboard *b);
+void simboard_command_answered(struct simboard *b);
 
 /* exact.c */
 int exact_arm(struct simboard *b, const struct sim_exact *fault, bool is_own); /* -1: no place left */

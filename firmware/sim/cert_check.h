@@ -6,6 +6,6 @@
 #include <stddef.h>
 
 /* True if the content is one PEM certificate or several in a row. OpenSSL allocates and frees within. */
-bool cert_check(const char *content, size_t len);
+bool sim_cert_check(const char *content, size_t len);
 
 #endif

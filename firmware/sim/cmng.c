@@ -89,12 +89,13 @@ static int check_write(struct modem *m, const struct modem_call *call)
         return code;
     if (!type_rules[call->type].is_writable)
         return CME_NO_ACCESS;
-    if (call->type == OWNERSHIP_KEY && store_find(&m->store, call->sec_tag, call->type) >= 0)
+    if (call->type == OWNERSHIP_KEY && flash_find(&m->flash, call->sec_tag, call->type) >= 0)
         return CME_EXISTS;
-    if (call->type <= 1 && m->family->checks_certificates && !cert_check(call->content, call->content_len))
+    if (call->type <= 1 && m->family->checks_certificates &&
+        !sim_cert_check(call->content, call->content_len))
         return CME_NOT_A_CERTIFICATE;
     m->refused_memory += m->is_memory_full;
-    if (m->is_memory_full || !store_fits(&m->store, call->sec_tag, call->type, call->content_len))
+    if (m->is_memory_full || !flash_fits(&m->flash, call->sec_tag, call->type, call->content_len))
         return CME_MEMORY_FULL;
     return CME_OK;
 }
@@ -106,39 +107,39 @@ static int check_delete(struct modem *m, const struct modem_call *call)
         return code;
     if (!type_rules[call->type].is_deletable)
         return CME_NO_ACCESS;
-    return store_find(&m->store, call->sec_tag, call->type) < 0 ? CME_NOT_FOUND : CME_OK;
+    return flash_find(&m->flash, call->sec_tag, call->type) < 0 ? CME_NOT_FOUND : CME_OK;
 }
 
 static int check_read(const struct modem *m, const struct modem_call *call)
 {
     if (!type_rules[call->type].is_readable)
         return CME_NO_ACCESS;
-    return store_find(&m->store, call->sec_tag, call->type) < 0 ? CME_NOT_FOUND : CME_OK;
+    return flash_find(&m->flash, call->sec_tag, call->type) < 0 ? CME_NOT_FOUND : CME_OK;
 }
 
 /* Opcode, tag, type, content, password: all there that the opcode needs, nothing that cannot be. */
 static bool parse(struct modem *m, struct modem_call *call)
 {
     static const enum modem_class classes[] = {MODEM_WRITE, MODEM_LIST, MODEM_CRED_READ, MODEM_DELETE};
-    struct args *a = &call->args;
-    uint32_t opcode = args_number(a, OP_DELETE);
+    struct sim_args *a = &call->args;
+    uint32_t opcode = sim_args_number(a, OP_DELETE);
     size_t password_len;
 
     if (a->is_wrong)
         return false;
     call->class = classes[opcode];
     call->type_filter = MODEM_ANY_TYPE;
-    call->has_tag = opcode != OP_LIST || args_more(a);
+    call->has_tag = opcode != OP_LIST || sim_args_more(a);
     if (call->has_tag)
-        call->sec_tag = args_number(a, TAG_MAX);
-    if (opcode != OP_LIST || args_more(a))
-        call->type_filter = call->type = args_number(a, m->family->type_max);
+        call->sec_tag = sim_args_number(a, TAG_MAX);
+    if (opcode != OP_LIST || sim_args_more(a))
+        call->type_filter = call->type = sim_args_number(a, m->family->type_max);
     if (opcode == OP_WRITE) {
-        call->content = args_string(a, &call->content_len);
-        if (args_more(a))
-            args_string(a, &password_len); /* taken and ignored: no firmware supports it */
+        call->content = sim_args_string(a, &call->content_len);
+        if (sim_args_more(a))
+            sim_args_string(a, &password_len); /* taken and ignored: no firmware supports it */
     }
-    return args_end(a) && (opcode != OP_WRITE || call->content_len > 0);
+    return sim_args_end(a) && (opcode != OP_WRITE || call->content_len > 0);
 }
 
 void cmng_begin(struct modem *m, struct modem_call *call)
@@ -159,7 +160,7 @@ void cmng_begin(struct modem *m, struct modem_call *call)
         call->code = check_read(m, call);
         break;
     case MODEM_LIST:
-        call->us = LIST_US + LIST_ROW_US * (uint32_t)m->store.count;
+        call->us = LIST_US + LIST_ROW_US * (uint32_t)m->flash.count;
         return;
     case MODEM_OTHER:
         return;
@@ -170,7 +171,7 @@ void cmng_begin(struct modem *m, struct modem_call *call)
 
 static void list_row(struct modem_reply *reply, uint32_t sec_tag, unsigned type, const char *digest)
 {
-    reply_printf(reply, "%%CMNG: %u,%u,\"%s\"\r\n", (unsigned)sec_tag, type, digest);
+    modem_reply_printf(reply, "%%CMNG: %u,%u,\"%s\"\r\n", (unsigned)sec_tag, type, digest);
 }
 
 static bool is_asked(const struct modem_call *call, uint32_t sec_tag, unsigned type)
@@ -183,8 +184,8 @@ static void list(struct modem *m, const struct modem_call *call, struct modem_re
 {
     char digest[2 * SIM_SHA256_SIZE + 1];
 
-    for (size_t i = 0; i < m->store.count; i++) {
-        const struct store_slot *slot = &m->store.slots[i];
+    for (size_t i = 0; i < m->flash.count; i++) {
+        const struct flash_entry *slot = &m->flash.slots[i];
         if (!is_asked(call, slot->sec_tag, slot->type))
             continue;
         shown_digest(m, slot->type, slot->sha256, digest);
@@ -196,7 +197,7 @@ static void list(struct modem *m, const struct modem_call *call, struct modem_re
         uint8_t own[SIM_SHA256_SIZE];
         if (!is_asked(call, reserved_rows[i].sec_tag, type))
             continue;
-        store_sha256(m->config->uuid, strlen(m->config->uuid), own);
+        flash_sha256(m->config->uuid, strlen(m->config->uuid), own);
         shown_digest(m, type, own, digest);
         bool is_known = reserved_rows[i].digest && m->family->has_real_digest;
         list_row(reply, reserved_rows[i].sec_tag, type, is_known ? reserved_rows[i].digest : digest);
@@ -206,36 +207,36 @@ static void list(struct modem *m, const struct modem_call *call, struct modem_re
 static void read_entry(struct modem *m, const struct modem_call *call, struct modem_reply *reply)
 {
     char digest[2 * SIM_SHA256_SIZE + 1];
-    const struct store_slot *slot = &m->store.slots[store_find(&m->store, call->sec_tag, call->type)];
+    const struct flash_entry *slot = &m->flash.slots[flash_find(&m->flash, call->sec_tag, call->type)];
 
     shown_digest(m, slot->type, slot->sha256, digest);
-    reply_printf(reply, "%%CMNG: %u,%u,\"%s\",\r\n\"", (unsigned)slot->sec_tag, slot->type, digest);
-    reply_add(reply, m->store.memory + slot->at, slot->len);
-    reply_printf(reply, "\"\r\n");
+    modem_reply_printf(reply, "%%CMNG: %u,%u,\"%s\",\r\n\"", (unsigned)slot->sec_tag, slot->type, digest);
+    modem_reply_add(reply, m->flash.memory + slot->at, slot->len);
+    modem_reply_printf(reply, "\"\r\n");
 }
 
 static void write_entry(struct modem *m, const struct modem_call *call)
 {
-    int failed = store_put(&m->store, call->sec_tag, call->type, call->content, call->content_len);
+    int failed = flash_put(&m->flash, call->sec_tag, call->type, call->content, call->content_len);
     assert(!failed); /* checked at the begin, and one command runs at a time */
     (void)failed;
 
-    struct simboard_wear *wear = store_wear(&m->store, call->sec_tag, call->type);
+    struct simboard_wear *wear = flash_wear(&m->flash, call->sec_tag, call->type);
     if (wear)
         wear->writes++;
     if (!rng_hit(m->rng, m->stored_wrong))
         return;
 
-    struct store_slot *slot = &m->store.slots[m->store.count - 1];
-    m->store.memory[slot->at + slot->len / 2] ^= 1;
-    store_sha256(m->store.memory + slot->at, slot->len, slot->sha256);
+    struct flash_entry *slot = &m->flash.slots[m->flash.count - 1];
+    m->flash.memory[slot->at + slot->len / 2] ^= 1;
+    flash_sha256(m->flash.memory + slot->at, slot->len, slot->sha256);
     m->stored_wrong_fired++;
 }
 
 static void delete_entry(struct modem *m, const struct modem_call *call)
 {
-    store_remove(&m->store, (size_t)store_find(&m->store, call->sec_tag, call->type));
-    struct simboard_wear *wear = store_wear(&m->store, call->sec_tag, call->type);
+    flash_remove(&m->flash, (size_t)flash_find(&m->flash, call->sec_tag, call->type));
+    struct simboard_wear *wear = flash_wear(&m->flash, call->sec_tag, call->type);
     if (wear)
         wear->deletes++;
 }
@@ -267,9 +268,9 @@ void cmng_abort(struct modem *m, const struct modem_call *call)
 {
     if (call->class != MODEM_WRITE || !m->config->tears_writes)
         return;
-    int old = store_find(&m->store, call->sec_tag, call->type);
+    int old = flash_find(&m->flash, call->sec_tag, call->type);
     if (old >= 0)
-        store_remove(&m->store, (size_t)old);
+        flash_remove(&m->flash, (size_t)old);
 }
 
 /* -- %XPMNG: the public key for signed commands
@@ -277,8 +278,8 @@ void cmng_abort(struct modem *m, const struct modem_call *call)
 
 static int find_public_key(const struct modem *m)
 {
-    for (size_t i = 0; i < m->store.count; i++) {
-        if (m->store.slots[i].type == PUBLIC_KEY)
+    for (size_t i = 0; i < m->flash.count; i++) {
+        if (m->flash.slots[i].type == PUBLIC_KEY)
             return (int)i;
     }
     return -1;
@@ -286,23 +287,23 @@ static int find_public_key(const struct modem *m)
 
 static int check_public_write(struct modem *m, struct modem_call *call)
 {
-    struct args *a = &call->args;
+    struct sim_args *a = &call->args;
 
-    call->content = args_string(a, &call->content_len);
-    call->sec_tag = args_more(a) ? args_number(a, PUBLIC_TAG_MAX) : 0;
-    if (!args_end(a) || call->content_len == 0)
+    call->content = sim_args_string(a, &call->content_len);
+    call->sec_tag = sim_args_more(a) ? sim_args_number(a, PUBLIC_TAG_MAX) : 0;
+    if (!sim_args_end(a) || call->content_len == 0)
         return modem_bad_parameter(m);
     int code = modem_may_change(m);
     if (code != CME_OK)
         return code;
     if (find_public_key(m) >= 0)
         return CME_EXISTS; /* one key at most; %CMNG=3,<tag>,5 deletes it */
-    return store_fits(&m->store, call->sec_tag, PUBLIC_KEY, call->content_len) ? CME_OK : CME_MEMORY_FULL;
+    return flash_fits(&m->flash, call->sec_tag, PUBLIC_KEY, call->content_len) ? CME_OK : CME_MEMORY_FULL;
 }
 
 void xpmng_begin(struct modem *m, struct modem_call *call)
 {
-    uint32_t opcode = args_number(&call->args, OP_READ);
+    uint32_t opcode = sim_args_number(&call->args, OP_READ);
 
     call->type = PUBLIC_KEY;
     if (call->args.is_wrong || opcode == OP_LIST) {
@@ -322,9 +323,9 @@ int xpmng_end(struct modem *m, struct modem_call *call, struct modem_reply *repl
         return CME_OK;
     }
 
-    const struct store_slot *slot = &m->store.slots[find_public_key(m)];
-    reply_printf(reply, "%%XPMNG: \"");
-    reply_add(reply, m->store.memory + slot->at, slot->len);
-    reply_printf(reply, "\"\r\n");
+    const struct flash_entry *slot = &m->flash.slots[find_public_key(m)];
+    modem_reply_printf(reply, "%%XPMNG: \"");
+    modem_reply_add(reply, m->flash.memory + slot->at, slot->len);
+    modem_reply_printf(reply, "\"\r\n");
     return CME_OK;
 }

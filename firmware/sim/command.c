@@ -12,10 +12,10 @@ static void log_command(struct simboard *b, const char *line)
 
 static void reset_instead(struct simboard *b)
 {
-    board_power_on(b);
+    simboard_power_up(b);
 }
 
-void command_begin(struct simboard *b, const char *line)
+void simboard_command_begin(struct simboard *b, const char *line)
 {
     b->commands++;
     log_command(b, line);
@@ -45,7 +45,7 @@ static void answer(struct simboard *b)
     b->state = BOARD_ANSWERING;
 }
 
-void command_finish(struct simboard *b)
+void simboard_command_finish(struct simboard *b)
 {
     b->finished++;
     b->modem_us += b->modem.call.us;
@@ -61,12 +61,12 @@ void command_finish(struct simboard *b)
         is_lost = true;
     }
     if (is_lost)
-        command_answered(b);
+        simboard_command_answered(b);
     else
         answer(b);
 }
 
-void command_answered(struct simboard *b)
+void simboard_command_answered(struct simboard *b)
 {
     b->state = BOARD_IDLE;
     if (b->fifo.len > 0)

@@ -95,7 +95,7 @@ static const struct family families[] = {
                 .has_receive_only = true},
 };
 
-const struct family *family_get(enum sim_family family)
+const struct family *sim_family_get(enum sim_family family)
 {
     return &families[family];
 }

@@ -23,6 +23,6 @@ struct family {
     bool has_receive_only;    /* +CFUN=2 */
 };
 
-const struct family *family_get(enum sim_family family);
+const struct family *sim_family_get(enum sim_family family);
 
 #endif

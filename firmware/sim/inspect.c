@@ -8,15 +8,15 @@
 
 size_t simboard_entry_count(const struct simboard *b)
 {
-    return b->modem.store.count;
+    return b->modem.flash.count;
 }
 
 struct simboard_entry simboard_entry_at(const struct simboard *b, size_t i)
 {
-    const struct store_slot *slot = &b->modem.store.slots[i];
+    const struct flash_entry *slot = &b->modem.flash.slots[i];
     struct simboard_entry entry = {.sec_tag = slot->sec_tag,
                                    .type = slot->type,
-                                   .content = b->modem.store.memory + slot->at,
+                                   .content = b->modem.flash.memory + slot->at,
                                    .len = slot->len};
     memcpy(entry.sha256, slot->sha256, sizeof entry.sha256);
     return entry;
@@ -25,7 +25,7 @@ struct simboard_entry simboard_entry_at(const struct simboard *b, size_t i)
 bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned type,
                          struct simboard_entry *ret)
 {
-    int i = store_find(&b->modem.store, sec_tag, type);
+    int i = flash_find(&b->modem.flash, sec_tag, type);
     if (i < 0)
         return false;
     *ret = simboard_entry_at(b, (size_t)i);
@@ -34,23 +34,23 @@ bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned ty
 
 int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, const void *content, size_t len)
 {
-    return store_put(&b->modem.store, sec_tag, type, content, len);
+    return flash_put(&b->modem.flash, sec_tag, type, content, len);
 }
 
 size_t simboard_wear_count(const struct simboard *b)
 {
-    return b->modem.store.wear_count;
+    return b->modem.flash.wear_count;
 }
 
 struct simboard_wear simboard_wear_at(const struct simboard *b, size_t i)
 {
-    return b->modem.store.wear[i];
+    return b->modem.flash.wear[i];
 }
 
 uint32_t simboard_nvm_writes(const struct simboard *b, uint32_t sec_tag, unsigned type)
 {
-    for (size_t i = 0; i < b->modem.store.wear_count; i++) {
-        const struct simboard_wear *wear = &b->modem.store.wear[i];
+    for (size_t i = 0; i < b->modem.flash.wear_count; i++) {
+        const struct simboard_wear *wear = &b->modem.flash.wear[i];
         if (wear->sec_tag == sec_tag && wear->type == type)
             return wear->writes;
     }

@@ -18,7 +18,7 @@
 #define SUPPLY_LOW   2900
 #define POWER_NUMBER 30
 
-void reply_add(struct modem_reply *reply, const char *octets, size_t len)
+void modem_reply_add(struct modem_reply *reply, const char *octets, size_t len)
 {
     size_t room = sizeof reply->text - reply->len;
     size_t n = len < room ? len : room;
@@ -26,7 +26,7 @@ void reply_add(struct modem_reply *reply, const char *octets, size_t len)
     reply->len += n;
 }
 
-void reply_printf(struct modem_reply *reply, const char *format, ...)
+void modem_reply_printf(struct modem_reply *reply, const char *format, ...)
 {
     char text[256];
     va_list list;
@@ -35,7 +35,7 @@ void reply_printf(struct modem_reply *reply, const char *format, ...)
     int n = vsnprintf(text, sizeof text, format, list);
     va_end(list);
     assert(n >= 0 && (size_t)n < sizeof text);
-    reply_add(reply, text, (size_t)n);
+    modem_reply_add(reply, text, (size_t)n);
 }
 
 int modem_bad_parameter(const struct modem *m)
@@ -65,12 +65,12 @@ static int at_end(struct modem *m, struct modem_call *call, struct modem_reply *
 static int cmee_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     if (call->form == MODEM_READ) {
-        reply_printf(reply, "+CMEE: %d\r\n", m->is_cmee);
+        modem_reply_printf(reply, "+CMEE: %d\r\n", m->is_cmee);
     } else if (call->form == MODEM_TEST) {
-        reply_printf(reply, "+CMEE:(0,1)\r\n"); /* printed without a blank by real modems */
+        modem_reply_printf(reply, "+CMEE:(0,1)\r\n"); /* printed without a blank by real modems */
     } else {
-        uint32_t value = args_number(&call->args, 1); /* 2, the verbose form, is refused */
-        if (!args_end(&call->args))
+        uint32_t value = sim_args_number(&call->args, 1); /* 2, the verbose form, is refused */
+        if (!sim_args_end(&call->args))
             return CME_BARE;
         m->is_cmee = value;
     }
@@ -94,8 +94,8 @@ static void cfun_begin(struct modem *m, struct modem_call *call)
 {
     if (call->form != MODEM_SET)
         return;
-    call->sec_tag = args_number(&call->args, 255); /* the mode, kept where the end finds it */
-    if (!args_end(&call->args) || !cfun_is_mode(m, call->sec_tag)) {
+    call->sec_tag = sim_args_number(&call->args, 255); /* the mode, kept where the end finds it */
+    if (!sim_args_end(&call->args) || !cfun_is_mode(m, call->sec_tag)) {
         call->code = modem_bad_parameter(m);
         return;
     }
@@ -109,10 +109,10 @@ static int cfun_end(struct modem *m, struct modem_call *call, struct modem_reply
     uint32_t mode = call->sec_tag;
 
     if (call->form == MODEM_READ) {
-        reply_printf(reply, "+CFUN: %u\r\n", m->cfun);
+        modem_reply_printf(reply, "+CFUN: %u\r\n", m->cfun);
     } else if (call->form == MODEM_TEST) {
-        reply_printf(reply, "+CFUN: (0,1,%s4,20,21,30,31,40,41,44)\r\n",
-                     m->family->has_receive_only ? "2," : "");
+        modem_reply_printf(reply, "+CFUN: (0,1,%s4,20,21,30,31,40,41,44)\r\n",
+                           m->family->has_receive_only ? "2," : "");
     } else {
         m->cfun = mode;
         if (mode == 1 || mode == 2 || mode == 21)
@@ -127,21 +127,21 @@ static int cgmi_end(struct modem *m, struct modem_call *call, struct modem_reply
 {
     (void)m;
     (void)call;
-    reply_printf(reply, "Nordic Semiconductor ASA\r\n");
+    modem_reply_printf(reply, "Nordic Semiconductor ASA\r\n");
     return CME_OK;
 }
 
 static int cgmm_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%s\r\n", m->family->model);
+    modem_reply_printf(reply, "%s\r\n", m->family->model);
     return CME_OK;
 }
 
 static int cgmr_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%s\r\n", m->family->firmware);
+    modem_reply_printf(reply, "%s\r\n", m->family->firmware);
     return CME_OK;
 }
 
@@ -149,57 +149,57 @@ static int cgmr_end(struct modem *m, struct modem_call *call, struct modem_reply
 static int cgsn_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     if (call->form == MODEM_TEST) {
-        reply_printf(reply, "+CGSN: (0-3)\r\n");
+        modem_reply_printf(reply, "+CGSN: (0-3)\r\n");
         return CME_OK;
     }
 
-    uint32_t kind = call->form == MODEM_SET ? args_number(&call->args, 3) : 0;
+    uint32_t kind = call->form == MODEM_SET ? sim_args_number(&call->args, 3) : 0;
     const char *imei = m->config->imei;
-    if (!args_end(&call->args) || imei[0] == '\0')
+    if (!sim_args_end(&call->args) || imei[0] == '\0')
         return CME_BARE; /* a modem without an IMEI, as production-test images have it */
     if (kind == 0)
-        reply_printf(reply, "%s\r\n", imei);
+        modem_reply_printf(reply, "%s\r\n", imei);
     else if (kind == 1)
-        reply_printf(reply, "+CGSN: \"%s\"\r\n", imei);
+        modem_reply_printf(reply, "+CGSN: \"%s\"\r\n", imei);
     else if (kind == 2)
-        reply_printf(reply, "+CGSN: \"%.14s00\"\r\n", imei);
+        modem_reply_printf(reply, "+CGSN: \"%.14s00\"\r\n", imei);
     else
-        reply_printf(reply, "+CGSN: \"00\"\r\n");
+        modem_reply_printf(reply, "+CGSN: \"00\"\r\n");
     return CME_OK;
 }
 
 static int shortswver_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%%SHORTSWVER: %s\r\n", m->family->short_version);
+    modem_reply_printf(reply, "%%SHORTSWVER: %s\r\n", m->family->short_version);
     return CME_OK;
 }
 
 static int hwversion_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%%HWVERSION: %s\r\n", m->family->hardware);
+    modem_reply_printf(reply, "%%HWVERSION: %s\r\n", m->family->hardware);
     return CME_OK;
 }
 
 static int xmodemuuid_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%%XMODEMUUID: %s\r\n", m->family->modem_uuid);
+    modem_reply_printf(reply, "%%XMODEMUUID: %s\r\n", m->family->modem_uuid);
     return CME_OK;
 }
 
 static int deviceuuid_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%%DEVICEUUID: %s\r\n", m->config->uuid);
+    modem_reply_printf(reply, "%%DEVICEUUID: %s\r\n", m->config->uuid);
     return CME_OK;
 }
 
 static int xvbat_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    reply_printf(reply, "%%XVBAT: %d\r\n", m->is_supply_low ? SUPPLY_LOW : SUPPLY_GOOD);
+    modem_reply_printf(reply, "%%XVBAT: %d\r\n", m->is_supply_low ? SUPPLY_LOW : SUPPLY_GOOD);
     return CME_OK;
 }
 
@@ -216,9 +216,10 @@ static int no_uicc_end(struct modem *m, struct modem_call *call, struct modem_re
 static int xpofwarn_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)reply;
-    uint32_t is_on = args_number(&call->args, 1);
-    uint32_t level = args_more(&call->args) ? args_number(&call->args, POWER_NUMBER + 3) : POWER_NUMBER;
-    if (!args_end(&call->args) || level < POWER_NUMBER)
+    uint32_t is_on = sim_args_number(&call->args, 1);
+    uint32_t level =
+        sim_args_more(&call->args) ? sim_args_number(&call->args, POWER_NUMBER + 3) : POWER_NUMBER;
+    if (!sim_args_end(&call->args) || level < POWER_NUMBER)
         return modem_bad_parameter(m);
 
     m->is_warning_latched = is_on && m->is_supply_low;
@@ -257,9 +258,9 @@ static const struct modem_row rows[] = {
 void modem_init(struct modem *m, const struct simboard_config *config, struct rng *rng)
 {
     m->config = config;
-    m->family = family_get(config->family);
+    m->family = sim_family_get(config->family);
     m->rng = rng;
-    m->store.limit = config->store_size;
+    m->flash.limit = config->store_size;
     modem_reset(m);
 }
 
@@ -339,7 +340,7 @@ void modem_begin(struct modem *m, const char *line)
 
     call->row = row;
     call->form = (enum modem_form)form;
-    call->args = args_begin(at + name_len + skip, form == MODEM_SET ? len - name_len - skip : 0);
+    call->args = sim_args_begin(at + name_len + skip, form == MODEM_SET ? len - name_len - skip : 0);
     call->code = CME_OK;
     call->us = row->us;
     if (row->begin)
@@ -354,11 +355,11 @@ void modem_end(struct modem *m, struct modem_reply *reply)
     if (call->code == CME_OK)
         call->code = call->row->end(m, call, reply);
     if (call->code == CME_OK)
-        reply_printf(reply, "OK\r\n");
+        modem_reply_printf(reply, "OK\r\n");
     else if (call->code > 0 && m->is_cmee)
-        reply_printf(reply, "+CME ERROR: %d\r\n", call->code);
+        modem_reply_printf(reply, "+CME ERROR: %d\r\n", call->code);
     else
-        reply_printf(reply, "ERROR\r\n");
+        modem_reply_printf(reply, "ERROR\r\n");
 }
 
 void modem_abort(struct modem *m)

@@ -11,8 +11,8 @@
 #include "sim/args.h"
 #include "sim/board.h"
 #include "sim/family.h"
+#include "sim/flash.h"
 #include "sim/rng.h"
-#include "sim/store.h"
 
 /* Results of a command: 0 is OK, a positive number the code of +CME ERROR. */
 enum {
@@ -52,7 +52,7 @@ struct modem_call {
     const struct modem_row *row; /* NULL: unknown command */
     enum modem_form form;
     enum modem_class class;
-    struct args args;
+    struct sim_args args;
     int code;    /* decided at the begin; not CME_OK: nothing is done at the end */
     uint32_t us; /* how long it takes */
     uint32_t sec_tag;
@@ -69,7 +69,7 @@ struct modem {
     const struct simboard_config *config;
     const struct family *family;
     struct rng *rng;
-    struct store store;
+    struct flash flash;
     struct modem_call call;
     unsigned cfun;
     bool is_lte_active; /* 518 for whatever touches the store */
@@ -118,8 +118,9 @@ struct modem_row {
     int (*end)(struct modem *m, struct modem_call *call, struct modem_reply *reply);
 };
 
-void reply_add(struct modem_reply *reply, const char *octets, size_t len);
-void reply_printf(struct modem_reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void modem_reply_add(struct modem_reply *reply, const char *octets, size_t len);
+void modem_reply_printf(struct modem_reply *reply, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Whether the store may be changed now: CME_OK, 518 or 528, in the modem's own order. */
 int modem_may_change(struct modem *m);

@@ -69,7 +69,7 @@ static size_t lose(struct path *p, struct rng *rng, char octet, char out[2])
     return 2;
 }
 
-size_t path_pass(struct path *p, struct rng *rng, char octet, char out[PATH_OUT_MAX])
+size_t sim_path_pass(struct path *p, struct rng *rng, char octet, char out[PATH_OUT_MAX])
 {
     char line[2];
     size_t n = rewrite(p, octet, line), made = 0;

@@ -24,6 +24,6 @@ struct path {
 #define PATH_OUT_MAX 4 /* octets that one can become: two by its line end, each doubled */
 
 /* Passes one octet on. Returns how many of `out` came of it. */
-size_t path_pass(struct path *p, struct rng *rng, char octet, char out[PATH_OUT_MAX]);
+size_t sim_path_pass(struct path *p, struct rng *rng, char octet, char out[PATH_OUT_MAX]);
 
 #endif

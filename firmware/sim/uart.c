@@ -40,7 +40,7 @@ static void to_front(struct simboard *b, char octet)
     case AT_HOST_NOTHING:
         break;
     case AT_HOST_COMMAND:
-        command_begin(b, b->front.line);
+        simboard_command_begin(b, b->front.line);
         break;
     case AT_HOST_OVERFLOW:
         b->lost_overflow++;
@@ -86,12 +86,12 @@ void uart_in_ended(struct simboard *b)
     if (exact_hit(b, SIM_EXACT_IN_GARBLE, NULL))
         octet ^= 2;
     for (int copies = is_lost ? 0 : 1 + is_double; copies > 0; copies--) {
-        size_t n = path_pass(&b->path, &b->rng, octet, passed);
+        size_t n = sim_path_pass(&b->path, &b->rng, octet, passed);
         for (size_t i = 0; i < n; i++)
             receive(b, passed[i]);
     }
     if (is_last)
-        board_unplug(b);
+        simboard_pull(b);
 }
 
 /* -- Board to host -- */
@@ -179,7 +179,7 @@ void uart_out_ended(struct simboard *b)
     for (int copies = is_lost ? 0 : 1 + is_double; copies > 0; copies--)
         arrive(b, octet);
     if (b->out.is_answer && b->reply_at == b->reply.len)
-        command_answered(b);
+        simboard_command_answered(b);
     if (is_last)
-        board_unplug(b);
+        simboard_pull(b);
 }

@@ -3,12 +3,12 @@
  * and never grows. Survives everything but its owner. Order is that of storing, a replaced entry moves to the
  * end: hosts must not rely on any order, so a sorted one would be too kind.
  */
-#ifndef CERTLINE_SIM_STORE_H
-#define CERTLINE_SIM_STORE_H
+#ifndef CERTLINE_SIM_FLASH_H
+#define CERTLINE_SIM_FLASH_H
 
 #include "sim/board.h"
 
-struct store_slot {
+struct flash_entry {
     uint32_t sec_tag;
     unsigned type;
     size_t at; /* of its content in `memory` */
@@ -16,8 +16,8 @@ struct store_slot {
     uint8_t sha256[SIM_SHA256_SIZE];
 };
 
-struct store {
-    struct store_slot slots[SIM_ENTRY_MAX];
+struct flash {
+    struct flash_entry slots[SIM_ENTRY_MAX];
     size_t count;
     size_t used;  /* octets of `memory` */
     size_t limit; /* at most SIM_STORE_SIZE */
@@ -27,20 +27,20 @@ struct store {
 };
 
 /* Index of the pair, or -1. */
-int store_find(const struct store *s, uint32_t sec_tag, unsigned type);
+int flash_find(const struct flash *s, uint32_t sec_tag, unsigned type);
 
 /* Whether content of this length would fit in place of what the pair holds now. */
-bool store_fits(const struct store *s, uint32_t sec_tag, unsigned type, size_t len);
+bool flash_fits(const struct flash *s, uint32_t sec_tag, unsigned type, size_t len);
 
 /* Stores or replaces. `content` must not lie in the store itself. Returns 0, or -1 when it does not fit. */
-int store_put(struct store *s, uint32_t sec_tag, unsigned type, const void *content, size_t len);
+int flash_put(struct flash *s, uint32_t sec_tag, unsigned type, const void *content, size_t len);
 
-void store_remove(struct store *s, size_t i);
+void flash_remove(struct flash *s, size_t i);
 
 /* The wear counter of a pair, made on first use; NULL when all are taken by other pairs. */
-struct simboard_wear *store_wear(struct store *s, uint32_t sec_tag, unsigned type);
+struct simboard_wear *flash_wear(struct flash *s, uint32_t sec_tag, unsigned type);
 
 /* SHA-256 without the heap. */
-void store_sha256(const void *content, size_t len, uint8_t out[SIM_SHA256_SIZE]);
+void flash_sha256(const void *content, size_t len, uint8_t out[SIM_SHA256_SIZE]);
 
 #endif

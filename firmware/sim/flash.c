@@ -5,12 +5,12 @@
  * SHA-256 is written out here because OpenSSL's one-shot functions allocate; tests compare it with published
  * digests.
  */
-#include "sim/store.h"
+#include "sim/flash.h"
 
 #include <assert.h>
 #include <string.h>
 
-int store_find(const struct store *s, uint32_t sec_tag, unsigned type)
+int flash_find(const struct flash *s, uint32_t sec_tag, unsigned type)
 {
     for (size_t i = 0; i < s->count; i++) {
         if (s->slots[i].sec_tag == sec_tag && s->slots[i].type == type)
@@ -19,31 +19,31 @@ int store_find(const struct store *s, uint32_t sec_tag, unsigned type)
     return -1;
 }
 
-bool store_fits(const struct store *s, uint32_t sec_tag, unsigned type, size_t len)
+bool flash_fits(const struct flash *s, uint32_t sec_tag, unsigned type, size_t len)
 {
-    int old = store_find(s, sec_tag, type);
+    int old = flash_find(s, sec_tag, type);
     size_t freed = old < 0 ? 0 : s->slots[old].len;
     size_t count = old < 0 ? s->count : s->count - 1;
     return count < SIM_ENTRY_MAX && s->used - freed + len <= s->limit;
 }
 
-int store_put(struct store *s, uint32_t sec_tag, unsigned type, const void *content, size_t len)
+int flash_put(struct flash *s, uint32_t sec_tag, unsigned type, const void *content, size_t len)
 {
-    if (!store_fits(s, sec_tag, type, len))
+    if (!flash_fits(s, sec_tag, type, len))
         return -1;
 
-    int old = store_find(s, sec_tag, type);
+    int old = flash_find(s, sec_tag, type);
     if (old >= 0)
-        store_remove(s, (size_t)old);
-    struct store_slot *slot = &s->slots[s->count++];
-    *slot = (struct store_slot){.sec_tag = sec_tag, .type = type, .at = s->used, .len = len};
+        flash_remove(s, (size_t)old);
+    struct flash_entry *slot = &s->slots[s->count++];
+    *slot = (struct flash_entry){.sec_tag = sec_tag, .type = type, .at = s->used, .len = len};
     memcpy(s->memory + s->used, content, len);
     s->used += len;
-    store_sha256(content, len, slot->sha256);
+    flash_sha256(content, len, slot->sha256);
     return 0;
 }
 
-void store_remove(struct store *s, size_t i)
+void flash_remove(struct flash *s, size_t i)
 {
     assert(i < s->count);
     size_t at = s->slots[i].at, len = s->slots[i].len;
@@ -58,7 +58,7 @@ void store_remove(struct store *s, size_t i)
     }
 }
 
-struct simboard_wear *store_wear(struct store *s, uint32_t sec_tag, unsigned type)
+struct simboard_wear *flash_wear(struct flash *s, uint32_t sec_tag, unsigned type)
 {
     for (size_t i = 0; i < s->wear_count; i++) {
         if (s->wear[i].sec_tag == sec_tag && s->wear[i].type == type)
@@ -116,7 +116,7 @@ static void sha256_block(uint32_t h[8], const uint8_t *block)
         h[i] += v[i];
 }
 
-void store_sha256(const void *content, size_t len, uint8_t out[SIM_SHA256_SIZE])
+void flash_sha256(const void *content, size_t len, uint8_t out[SIM_SHA256_SIZE])
 {
     uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
