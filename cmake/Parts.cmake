@@ -35,7 +35,8 @@ endfunction()
 
 # cl_program(name main.c part…): an executable, once its main file and its first part are there.
 function(cl_program name main)
-  if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${main} OR NOT TARGET cl_${ARGV2})
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${main})
+  if(NOT found OR NOT TARGET cl_${ARGV2})
     return()
   endif()
   add_executable(${name} ${main})
@@ -53,7 +54,8 @@ endfunction()
 
 # cl_embed(library file symbol): the file's octets and a NUL as `const char symbol[]`, linked into the library.
 function(cl_embed library file symbol)
-  if(NOT TARGET ${library} OR NOT EXISTS ${PROJECT_SOURCE_DIR}/${file})
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${file})
+  if(NOT found OR NOT TARGET ${library})
     return()
   endif()
   set(output ${PROJECT_BINARY_DIR}/generated/${symbol}.c)

@@ -1,5 +1,6 @@
 /*
- * Tells the address sanitizer which octets of a private allocator are in nobody's hands; nothing in other
+ * Tells the address sanitizer which octets of a private allocator are in nobody's hands, and the leak
+ * sanitizer that pointers may lie in its memory (only malloc's own is searched otherwise). Nothing in other
  * builds.
  */
 #ifndef CERTLINE_BASE_POISON_H
@@ -16,6 +17,7 @@
 #if defined(__SANITIZE_ADDRESS__) || POISON_HAS_FEATURE(address_sanitizer)
 
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 
 static inline void poison(const void *p, size_t n)
 {
@@ -27,6 +29,16 @@ static inline void unpoison(const void *p, size_t n)
     __asan_unpoison_memory_region(p, n);
 }
 
+static inline void may_hold_pointers(const void *p, size_t n)
+{
+    __lsan_register_root_region(p, n);
+}
+
+static inline void holds_none_now(const void *p, size_t n)
+{
+    __lsan_unregister_root_region(p, n);
+}
+
 #else
 
 static inline void poison(const void *p, size_t n)
@@ -35,6 +47,16 @@ static inline void poison(const void *p, size_t n)
 }
 
 static inline void unpoison(const void *p, size_t n)
+{
+    (void)p, (void)n;
+}
+
+static inline void may_hold_pointers(const void *p, size_t n)
+{
+    (void)p, (void)n;
+}
+
+static inline void holds_none_now(const void *p, size_t n)
 {
     (void)p, (void)n;
 }

@@ -55,6 +55,7 @@ static void *map(size_t size, bool *ret_is_locked)
     if (p == MAP_FAILED) {
         return NULL;
     }
+    may_hold_pointers(p, size);
     madvise(p, size, MADV_DONTDUMP);          /* cannot fail on a fresh private mapping */
     *ret_is_locked = mlock2(p, size, 0) == 0; /* as mlock, which the sanitizers turn into nothing */
     if (!*ret_is_locked) {
@@ -65,6 +66,7 @@ static void *map(size_t size, bool *ret_is_locked)
 
 static void unmap(void *p, size_t size, bool is_locked)
 {
+    holds_none_now(p, size);
     munmap(p, size);
     if (!is_locked) {
         atomic_fetch_sub_explicit(&unlocked_octets, size, memory_order_relaxed);

@@ -232,6 +232,18 @@ static void threads_do_not_meet(void **state)
     }
 }
 
+/* The leak sanitizer, at the end of this program, is the judge. */
+static void may_hold_pointers_to_the_heap(void **state)
+{
+    (void)state;
+    static char **kept[2];
+    kept[0] = secret_alloc(sizeof(char *));
+    kept[1] = secret_alloc(10000);
+    *kept[0] = strdup("reached from a cell");
+    *kept[1] = strdup("reached from a mapping");
+    assert_true(*kept[0] && *kept[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +254,7 @@ int main(void)
         cmocka_unit_test(unlocked_memory_is_given_and_counted),
         cmocka_unit_test(a_hardened_process_does_not_dump),
         cmocka_unit_test(threads_do_not_meet),
+        cmocka_unit_test(may_hold_pointers_to_the_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
