@@ -1,0 +1,184 @@
+/* The HTTP thread: builds the server's parts, turns them until told to stop, and takes them apart in order.
+ */
+#include "api/api.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/http.h"
+#include "api/listen.h"
+#include "api/pool.h"
+#include "api/route.h"
+
+#define WORKERS         2
+#define REQUEST_MS      15000
+#define IDLE_MS         60000
+#define CONNECTIONS_MAX 512
+#define PER_ADDRESS_MAX 384
+#define STOP_GRACE_MS   2000
+
+/* Nobody has to say who he is on loopback yet; what that allows is everything but administration. */
+#define ROLES_LOOPBACK  (ROLE_OPERATOR | ROLE_ENGINEER | ROLE_MES | ROLE_AUDITOR)
+
+struct api {
+    struct api_config config; /* defaults filled in */
+    struct env env;
+    struct pool *pool;
+    struct http *http;
+    uint16_t ports[API_LISTEN_MAX];
+    char *unix_path; /* to be removed; NULL: none */
+    int wake_fd;
+    atomic_bool must_stop;
+    bool has_thread;
+    pthread_t thread;
+};
+
+static void turn_until_over(struct api *api)
+{
+    struct pollfd fds[API_LISTEN_MAX + 3];
+    bool is_stopping = false;
+
+    while (!is_stopping || !http_is_over(api->http)) {
+        int timeout_ms;
+        size_t n = http_wait_for(api->http, fds + 1, API_LISTEN_MAX + 2, &timeout_ms);
+        fds[0] = (struct pollfd){.fd = is_stopping ? -1 : api->wake_fd, .events = POLLIN};
+        (void)poll(fds, n + 1, timeout_ms);
+        if (!is_stopping && atomic_load(&api->must_stop)) {
+            is_stopping = true;
+            http_stop(api->http, STOP_GRACE_MS * US_PER_MS);
+        }
+        http_turn(api->http);
+    }
+}
+
+static void *run_thread(void *arg)
+{
+    turn_until_over(arg);
+    return NULL;
+}
+
+static void fill_defaults(struct api_config *config)
+{
+    config->request_ms = config->request_ms > 0 ? config->request_ms : REQUEST_MS;
+    config->idle_ms = config->idle_ms > 0 ? config->idle_ms : IDLE_MS;
+    config->connections_max = config->connections_max > 0 ? config->connections_max : CONNECTIONS_MAX;
+    config->per_address_max = config->per_address_max > 0 ? config->per_address_max : PER_ADDRESS_MAX;
+}
+
+static int listen_on_all(struct api *api, struct err_info *reterr)
+{
+    for (size_t i = 0; i < api->config.n_listen; i++) {
+        int fd = listen_tcp(api->config.listen[i], &api->ports[i], reterr);
+        if (fd < 0) {
+            return fd;
+        }
+        struct guard guard = {.port = api->ports[i]};
+        if (http_listen(api->http, fd, &guard, ROLES_LOOPBACK) < 0) {
+            return err_set(reterr, ERR_INTERNAL, "cannot serve HTTP on %s", api->config.listen[i]);
+        }
+    }
+    if (api->config.unix_path == NULL) {
+        return 0;
+    }
+    int fd = listen_unix(api->config.unix_path, reterr);
+    if (fd < 0) {
+        return fd;
+    }
+    api->unix_path = strdup(api->config.unix_path);
+    struct guard guard = {.is_local = true};
+    if (http_listen(api->http, fd, &guard, ROLE_ANY) < 0) {
+        return err_set(reterr, ERR_INTERNAL, "cannot serve HTTP on %s", api->config.unix_path);
+    }
+    return 0;
+}
+
+static int build(struct api *api, struct err_info *reterr)
+{
+    const struct api_config *config = &api->config;
+
+    api->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (api->wake_fd < 0) {
+        return err_set(reterr, -errno, "cannot make an eventfd: %s", strerror(errno));
+    }
+    api->env = (struct env){.sources = &config->sources, .clock = config->clock};
+    api->pool = pool_new(WORKERS, &config->sources, reterr);
+    if (api->pool == NULL) {
+        return ERR_STORE;
+    }
+    struct http_config http = {
+        .request_us = config->request_ms * US_PER_MS,
+        .idle_us = config->idle_ms * US_PER_MS,
+        .connections_max = config->connections_max,
+        .per_address_max = config->per_address_max,
+        .env = &api->env,
+        .pool = api->pool,
+    };
+    api->http = http_new(&http);
+    if (api->http == NULL) {
+        return err_set(reterr, -ENOMEM, "out of memory");
+    }
+    int rc = listen_on_all(api, reterr);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = pthread_create(&api->thread, NULL, run_thread, api);
+    if (rc != 0) {
+        return err_set(reterr, -rc, "cannot start the HTTP thread: %s", strerror(rc));
+    }
+    api->has_thread = true;
+    return 0;
+}
+
+struct api *api_start(const struct api_config *config, struct err_info *reterr)
+{
+    struct api *api = calloc(1, sizeof(*api));
+
+    if (api == NULL) {
+        err_set(reterr, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    api->config = *config;
+    api->wake_fd = -1;
+    fill_defaults(&api->config);
+    if (build(api, reterr) < 0) {
+        api_stop(api);
+        return NULL;
+    }
+    return api;
+}
+
+uint16_t api_port(const struct api *api, size_t i)
+{
+    return api->ports[i];
+}
+
+void api_stop(struct api *api)
+{
+    uint64_t one = 1;
+
+    if (api == NULL) {
+        return;
+    }
+    if (api->has_thread) {
+        atomic_store(&api->must_stop, true);
+        ssize_t n = write(api->wake_fd, &one, sizeof(one));
+        (void)n;
+        pthread_join(api->thread, NULL);
+    }
+    http_free(api->http);
+    pool_free(api->pool);
+    if (api->unix_path != NULL) {
+        unlink(api->unix_path);
+        free(api->unix_path);
+    }
+    if (api->wake_fd >= 0) {
+        close(api->wake_fd);
+    }
+    free(api);
+}

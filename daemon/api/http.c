@@ -1,0 +1,538 @@
+/*
+ * libmicrohttpd runs without threads of its own, in its external epoll mode: one thread of ours turns all
+ * listen addresses, so nothing here needs a lock, deadlines are ours, and a stop is a sequence and not a
+ * race. What the library (0.9.75, Debian 12) does otherwise than one would wish, and what is done about it:
+ *
+ * - Its time-out counts inactivity only. Each connection has a deadline here, for the request as a whole; one
+ * that misses it gets a 408 if it had begun to ask, and its socket is shut down, which the library sees as
+ * the client leaving. The library's own time-out is off.
+ * - It does not notice a client that leaves while its connection is suspended. No request is suspended for
+ * longer than its worker takes, and the next read or write then tells.
+ * - It aborts when it is stopped with suspended connections. http_stop lets every one of them be answered
+ * first.
+ * - It picks one of several readings of an ambiguous frame: guard.c refuses them.
+ * - Over its limit of connections it logs each attempt, and so it gets no log; at the limit it stops
+ * accepting.
+ * - Octets of a body lie in its own buffer, which it neither locks nor wipes. It hands them out in place and
+ * does not look at them again once they are taken, so they are wiped there. The buffer is one mapping for
+ * each connection (the library maps what is larger than 32 KiB, and unmaps it at the end), so that nothing is
+ * left in the heap.
+ * - An answer that is queued before the end of the request makes it close the connection, which is meant for
+ * requests that must not be read on.
+ */
+#include "api/http.h"
+
+#include <limits.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/exchange.h"
+#include "base/secret.h"
+
+#define LISTENERS_MAX     (API_LISTEN_MAX + 1)
+#define CONNECTION_MEM    ((size_t)36 * 1024) /* headers must fit into half of it */
+
+/* A body that keeps coming at 64 KiB/s or faster earns the time that it takes. */
+#define US_PER_BODY_OCTET 16
+
+struct listener {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+    struct guard guard;
+    unsigned roles;
+    int fd; /* ours to close once the library has let go of it; -1 before */
+};
+
+struct connection {
+    struct connection *next, *previous;
+    struct listener *listener;
+    struct MHD_Connection *mhd;
+    int fd;
+    struct exchange *exchange; /* the request under way */
+    int64_t deadline_us;       /* TIME_NEVER while a worker has it */
+    int64_t left_us;           /* of the deadline, kept while a worker has it */
+    bool is_asking;            /* part of a request has come, none of the answer has gone */
+    bool is_suspended;
+    bool has_begun;   /* headers were looked at */
+    bool must_answer; /* the answer is ready: queue it when the library calls next */
+};
+
+struct http {
+    struct http_config config;
+    struct listener listeners[LISTENERS_MAX];
+    size_t n_listeners;
+    struct connection *connections;
+    int64_t next_deadline_us; /* not later than the first of all deadlines */
+    unsigned n_imports;
+    unsigned n_abandoned; /* exchanges whose connection is gone and whose work is not back */
+    bool is_stopping;
+    int64_t grace_us; /* while stopping: for whoever is still there to take an answer */
+};
+
+static int64_t now_us(const struct http *http)
+{
+    const struct clock *clock = http->config.env->clock;
+    return clock->mono_us(clock);
+}
+
+static void set_deadline(struct connection *c, int64_t deadline_us)
+{
+    struct http *http = c->listener->http;
+
+    c->deadline_us = deadline_us;
+    http->next_deadline_us = time_min(http->next_deadline_us, deadline_us);
+}
+
+/* ---- life of a connection */
+
+static struct connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+static void open_connection(struct listener *l, struct MHD_Connection *mhd, void **context)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct connection *c = calloc(1, sizeof(*c));
+
+    *context = c;
+    if (c == NULL || info == NULL) {
+        return; /* it gets no answer: see take_target */
+    }
+    c->listener = l;
+    c->mhd = mhd;
+    c->fd = info->connect_fd;
+    c->next = l->http->connections;
+    if (c->next != NULL) {
+        c->next->previous = c;
+    }
+    l->http->connections = c;
+    set_deadline(c, now_us(l->http) + l->http->config.request_us);
+}
+
+/* The request is over, answered or not. */
+static void drop_exchange(struct connection *c)
+{
+    struct http *http = c->listener->http;
+    struct exchange *ex = c->exchange;
+
+    c->exchange = NULL;
+    c->is_asking = c->has_begun = c->must_answer = false;
+    if (ex == NULL) {
+        return;
+    }
+    if (exchange_abandon(ex)) {
+        http->n_abandoned++;
+        pool_post(http->config.pool, &ex->work);
+    } else {
+        exchange_free(ex);
+    }
+}
+
+static void close_connection(struct connection *c)
+{
+    struct http *http = c->listener->http;
+
+    drop_exchange(c);
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        http->connections = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    free(c);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    switch (code) {
+    case MHD_CONNECTION_NOTIFY_STARTED:
+        open_connection(cls, mhd, context);
+        return;
+    case MHD_CONNECTION_NOTIFY_CLOSED:
+        if (*context != NULL) {
+            close_connection(*context);
+            *context = NULL;
+        }
+        return;
+    }
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct connection *c = connection_of(mhd);
+
+    (void)cls, (void)code;
+    *context = NULL;
+    if (c != NULL) {
+        struct http *http = c->listener->http;
+        drop_exchange(c);
+        set_deadline(c, now_us(http) + (http->is_stopping ? 0 : http->config.idle_us));
+    }
+}
+
+/* Ends a connection from our side; the library finds it closed on its next look. */
+static void cut(struct connection *c, bool with_word)
+{
+    static const char late[] =
+        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+    if (with_word) {
+        (void)send(c->fd, late, sizeof(late) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    shutdown(c->fd, SHUT_RDWR);
+    c->deadline_us = TIME_NEVER;
+}
+
+static void cut_late_ones(struct http *http)
+{
+    int64_t now = now_us(http);
+
+    if (now < http->next_deadline_us) {
+        return;
+    }
+    http->next_deadline_us = TIME_NEVER;
+    for (struct connection *c = http->connections; c != NULL; c = c->next) {
+        if (c->deadline_us <= now) {
+            cut(c, c->is_asking);
+        }
+        http->next_deadline_us = time_min(http->next_deadline_us, c->deadline_us);
+    }
+}
+
+/* ---- a request */
+
+/* Called with the request line, before the headers: the target as it was sent. What is returned becomes the
+ * request's context, which is not used. */
+static void *on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct listener *l = cls;
+    struct connection *c = connection_of(mhd);
+
+    if (c == NULL || c->exchange != NULL) {
+        return NULL;
+    }
+    c->exchange = exchange_new(l->http->config.env, l->roles, &l->http->n_imports, span_str(uri));
+    if (c->exchange != NULL) {
+        c->exchange->owner = c;
+    }
+    c->is_asking = true;
+    /* The first request's time has run since the connection was opened. */
+    set_deadline(c, time_min(c->deadline_us, now_us(l->http) + l->http->config.request_us));
+    return NULL;
+}
+
+/* The library would decode targets in place; ours are decoded elsewhere, once. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls, (void)mhd;
+    return strlen(text);
+}
+
+struct collected {
+    struct header headers[GUARD_HEADERS_MAX + 1]; /* one more than allowed, so that it shows */
+    size_t n;
+    bool waits;
+};
+
+static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                               const char *value, size_t value_len)
+{
+    struct collected *all = cls;
+
+    (void)kind;
+    if (all->n <= GUARD_HEADERS_MAX) {
+        all->headers[all->n++] = (struct header){span_of(name, name_len), span_of(value, value_len)};
+    }
+    if (name_len == strlen("Expect") && strncasecmp(name, "Expect", name_len) == 0) {
+        all->waits = true;
+    }
+    return MHD_YES;
+}
+
+static void add_header(struct MHD_Response *mhd, const char *name, const char *value)
+{
+    if (value != NULL && *value != '\0') {
+        MHD_add_response_header(mhd, name, value);
+    }
+}
+
+static void add_headers(struct MHD_Response *mhd, const struct response *r)
+{
+    char retry[16];
+    bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/", 5) == 0;
+
+    add_header(mhd, "Content-Type", r->content_type);
+    add_header(mhd, "Allow", r->allow);
+    add_header(mhd, "Location", r->location);
+    if (r->retry_after_s > 0) {
+        snprintf(retry, sizeof(retry), "%d", r->retry_after_s);
+        add_header(mhd, "Retry-After", retry);
+    }
+    add_header(mhd, "Cache-Control", "no-store");
+    add_header(mhd, "X-Content-Type-Options", "nosniff");
+    add_header(mhd, "Referrer-Policy", "no-referrer");
+    add_header(mhd, "Cross-Origin-Resource-Policy", "same-origin");
+    add_header(mhd, "Content-Security-Policy",
+               is_page ? "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+                         "frame-ancestors 'none'"
+                       : "default-src 'none'; frame-ancestors 'none'");
+}
+
+static enum MHD_Result answer(struct connection *c)
+{
+    struct http *http = c->listener->http;
+    struct response *r = &c->exchange->response;
+    struct MHD_Response *mhd;
+
+    if (r->text != NULL) {
+        mhd = MHD_create_response_from_buffer(r->len, (void *)(uintptr_t)r->text, MHD_RESPMEM_PERSISTENT);
+    } else {
+        mhd = MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
+    }
+    if (mhd == NULL) {
+        return MHD_NO;
+    }
+    if (r->text == NULL) {
+        r->body = NULL; /* the library's now */
+    }
+    add_headers(mhd, r);
+    if (r->must_close || http->is_stopping) {
+        add_header(mhd, "Connection", "close");
+    }
+    enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)r->status, mhd);
+    MHD_destroy_response(mhd);
+    c->is_asking = false;
+    set_deadline(c, now_us(http) + (http->is_stopping ? http->grace_us : http->config.idle_us));
+    return result;
+}
+
+static enum MHD_Result rest(struct connection *c)
+{
+    struct http *http = c->listener->http;
+    struct exchange *ex = c->exchange;
+
+    if (http->is_stopping) { /* nothing new goes to the workers */
+        exchange_refuse(ex, PROBLEM_STOPPING);
+        return ex->is_complete ? answer(c) : MHD_YES;
+    }
+    c->left_us = c->deadline_us - now_us(http);
+    c->deadline_us = TIME_NEVER;
+    c->is_suspended = true;
+    MHD_suspend_connection(c->mhd);
+    pool_post(http->config.pool, &ex->work);
+    return MHD_YES;
+}
+
+static enum MHD_Result follow(struct connection *c, enum next next)
+{
+    switch (next) {
+    case NEXT_READ:
+        return MHD_YES;
+    case NEXT_WORK:
+        return rest(c);
+    case NEXT_ANSWER:
+        return answer(c);
+    case NEXT_CUT:
+        break;
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result begin(struct connection *c, const char *method, const char *version)
+{
+    struct collected all = {.n = 0};
+
+    c->has_begun = true;
+    MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, collect, &all);
+    return follow(
+        c, exchange_begin(c->exchange, &c->listener->guard, method, version, all.headers, all.n, all.waits));
+}
+
+/* An import may take longer than the deadline, but only as long as it keeps coming. */
+static void earn_time(struct connection *c, size_t octets)
+{
+    const struct http *http = c->listener->http;
+    const struct route *route = c->exchange->route;
+
+    if (route != NULL && route->where == RUN_IMPORT) {
+        set_deadline(c, time_min(c->deadline_us + (int64_t)octets * US_PER_BODY_OCTET,
+                                 now_us(http) + http->config.request_us));
+    }
+}
+
+/* Called for the headers, for each piece of body, at its end, and once more after a rest. */
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_len, void **context)
+{
+    struct connection *c = connection_of(mhd);
+
+    (void)cls, (void)url, (void)context;
+    if (c == NULL || c->exchange == NULL) {
+        return MHD_NO; /* there was no memory for it */
+    }
+    if (!c->has_begun) {
+        return begin(c, method, version);
+    }
+    if (*upload_len > 0) {
+        size_t n = *upload_len;
+        enum next next = exchange_take(c->exchange, span_of(upload, n));
+        secret_wipe((void *)(uintptr_t)upload, n);
+        *upload_len = 0;
+        earn_time(c, n);
+        return follow(c, next);
+    }
+    return c->must_answer ? answer(c) : follow(c, exchange_end(c->exchange));
+}
+
+/* ---- what comes back from the workers */
+
+static void take_back(struct http *http, struct exchange *ex)
+{
+    struct connection *c = ex->owner;
+
+    if (c == NULL) {
+        http->n_abandoned--;
+        exchange_free(ex);
+        return;
+    }
+    c->must_answer = exchange_worked(ex) == NEXT_ANSWER;
+    c->is_suspended = false;
+    set_deadline(c, now_us(http) + (http->is_stopping ? http->grace_us : c->left_us));
+    MHD_resume_connection(c->mhd);
+}
+
+static void take_back_all(struct http *http)
+{
+    struct work *work;
+
+    while ((work = pool_take_done(http->config.pool)) != NULL) {
+        take_back(http, (struct exchange *)work);
+    }
+}
+
+/* ---- the server */
+
+struct http *http_new(const struct http_config *config)
+{
+    struct http *http = calloc(1, sizeof(*http));
+
+    if (http != NULL) {
+        http->config = *config;
+        http->next_deadline_us = TIME_NEVER;
+    }
+    return http;
+}
+
+int http_listen(struct http *http, int fd, const struct guard *guard, unsigned roles)
+{
+    struct listener *l = &http->listeners[http->n_listeners];
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+
+    *l = (struct listener){.http = http, .guard = *guard, .roles = roles, .fd = -1};
+    l->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)http->config.connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)http->config.per_address_max, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEM, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, l, MHD_OPTION_END);
+    if (l->daemon == NULL) {
+        close(fd);
+        return ERR_INTERNAL;
+    }
+    http->n_listeners++;
+    return 0;
+}
+
+static int ms_until(int64_t deadline_us, int64_t now)
+{
+    if (deadline_us == TIME_NEVER) {
+        return -1;
+    }
+    if (deadline_us <= now) {
+        return 0;
+    }
+    int64_t ms = (deadline_us - now + US_PER_MS - 1) / US_PER_MS;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret_timeout_ms)
+{
+    size_t n = 0;
+
+    *ret_timeout_ms = ms_until(http->next_deadline_us, now_us(http));
+    fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pool), .events = POLLIN};
+    for (size_t i = 0; i < http->n_listeners && n < max; i++) {
+        struct MHD_Daemon *daemon = http->listeners[i].daemon;
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        MHD_UNSIGNED_LONG_LONG ms;
+        fds[n++] = (struct pollfd){.fd = info->epoll_fd, .events = POLLIN};
+        if (MHD_get_timeout(daemon, &ms) == MHD_YES && ms == 0) {
+            *ret_timeout_ms = 0;
+        }
+    }
+    return n;
+}
+
+void http_turn(struct http *http)
+{
+    take_back_all(http);
+    cut_late_ones(http);
+    for (size_t i = 0; i < http->n_listeners; i++) {
+        MHD_run(http->listeners[i].daemon);
+    }
+}
+
+void http_stop(struct http *http, int64_t grace_us)
+{
+    struct work *work;
+    int64_t end = now_us(http) + grace_us;
+
+    http->is_stopping = true;
+    http->grace_us = grace_us;
+    for (size_t i = 0; i < http->n_listeners; i++) {
+        http->listeners[i].fd = MHD_quiesce_daemon(http->listeners[i].daemon);
+    }
+    while ((work = pool_take_back(http->config.pool)) != NULL) {
+        struct exchange *ex = (struct exchange *)work;
+        exchange_refuse(ex, PROBLEM_STOPPING);
+        take_back(http, ex);
+    }
+    for (struct connection *c = http->connections; c != NULL; c = c->next) {
+        if (c->exchange == NULL) {
+            cut(c, false);
+        } else if (!c->is_suspended) {
+            set_deadline(c, time_min(c->deadline_us, end));
+        }
+    }
+}
+
+bool http_is_over(const struct http *http)
+{
+    return http->connections == NULL && http->n_abandoned == 0;
+}
+
+void http_free(struct http *http)
+{
+    if (http == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < http->n_listeners; i++) {
+        MHD_stop_daemon(http->listeners[i].daemon);
+        if (http->listeners[i].fd >= 0) {
+            close(http->listeners[i].fd);
+        }
+    }
+    free(http);
+}
