@@ -177,6 +177,15 @@ static int check_presence(const struct toml_node *value, struct err_info *reterr
     return 0;
 }
 
+/* A product that asks for a proof must get it: nothing here makes this one yet. */
+static int check_possession(const struct toml_node *value, struct err_info *reterr)
+{
+    if (value->boolean) {
+        return err_set(reterr, ERR_REFUSED, "is not supported by this version; write false");
+    }
+    return 0;
+}
+
 static int check_firmware_rule(const struct toml_node *value, struct err_info *reterr)
 {
     if (strlen(value->string) >= PRODUCT_RULE_SIZE || !family_rule_is_valid(value->string)) {
@@ -251,7 +260,7 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
                               .preset = "\"usb\"", .check = check_presence,
                               .sentence =
                                   "How a board's coming and going is seen: its port does (usb), or its "
-                                  "identity is asked for (poll)."},
+                                  "identity is asked for (poll, not in this version)."},
     [OPT_FIXTURE_PORTS] = {SECTION_FIXTURE, "ports", TYPE_PATH, 1, 4095, .example = "\"/run/rack1/slot*\"",
                            .check = check_glob,
                            .sentence =
@@ -308,8 +317,9 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
                                "What a PASS takes: the right digests (digest), or entries that are there "
                                "(presence), which is all that old firmware shows."},
     [OPT_PRODUCT_POSSESSION] =
-        {SECTION_PRODUCT, "possession", TYPE_BOOL, .preset = "false",
-         .sentence = "Whether the board must also sign a nonce with its key (ES256 keys only)."},
+        {SECTION_PRODUCT, "possession", TYPE_BOOL, .preset = "false", .check = check_possession,
+         .sentence =
+             "Whether the board must also sign a nonce with its key (ES256 keys only; not in this version)."},
     [OPT_PRODUCT_LEAVE] = {SECTION_PRODUCT, "leave", TYPE_WORD, .words = leave_words, .preset = "\"cfun0\"",
                            .sentence =
                                "How the modem is left: off (cfun0), flight mode (cfun4), on (cfun1) or as it "

@@ -97,6 +97,10 @@ struct shown {
 static struct shown show(const struct toml_node *value)
 {
     struct shown shown;
+    if (value->kind == TOML_BOOLEAN) {
+        snprintf(shown.text, sizeof(shown.text), "%s", value->boolean ? "true" : "false");
+        return shown;
+    }
     if (value->kind != TOML_STRING) {
         snprintf(shown.text, sizeof(shown.text), "%lld", (long long)value->integer);
         return shown;
@@ -136,9 +140,9 @@ static bool check_kind(struct config_reader *reader, const struct config_option 
     if (node->kind == wanted) {
         return true;
     }
-    config_complain(reader, &node->place, ERR_FORMAT, "%s is %s; it must be %s%s", row->name,
-                    toml_kind_text(node->kind), toml_kind_text(wanted),
-                    row->type == TYPE_TEXTS ? " of strings" : "");
+    config_complain(reader, &node->place, ERR_FORMAT, "%s%s is %s; it must be %s%s",
+                    node->key ? "" : "a member of ", row->name, toml_kind_text(node->kind),
+                    toml_kind_text(wanted), wanted == TOML_ARRAY ? " of strings" : "");
     return false;
 }
 
@@ -242,7 +246,7 @@ static bool read_value(struct config_reader *reader, const struct config_option 
         return read_int(reader, row, value) && run_check(reader, row, value->node);
     case TYPE_BOOL:
         value->number = value->node->boolean;
-        return true;
+        return run_check(reader, row, value->node);
     case TYPE_WORD:
         return read_word(reader, row, value) && run_check(reader, row, value->node);
     case TYPE_TEXTS:
