@@ -65,6 +65,15 @@ def cycle(graph):
     return None
 
 
+def cycles(graph):
+    """Cycles until none is left, each broken where it closes; the graph is used up."""
+    found = cycle(graph)
+    while found:
+        yield " -> ".join(found)
+        graph[found[-2]].discard(found[-1])
+        found = cycle(graph)
+
+
 def check_daemon(root):
     findings, units, folders = [], {}, {}
     for path in lint.files(root, ["daemon"], (".c", ".h", ".cpp")):
@@ -88,9 +97,7 @@ def check_daemon(root):
             if included != unit:
                 units.setdefault(unit, set()).add(included)
     for what, graph in (("folders", folders), ("files", units)):
-        found = cycle(graph)
-        if found:
-            findings.append(f"cycle of {what}: " + " -> ".join(found))
+        findings += [f"cycle of {what}: {found}" for found in cycles(graph)]
     return findings
 
 
