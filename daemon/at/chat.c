@@ -452,8 +452,7 @@ size_t chat_feed(struct chat *c, struct span in, int64_t now_us, struct chat_eve
         enum line_result result = line_feed(&c->line, piece, &n, &line);
 
         used += n;
-        if (c->is_busy)
-            c->rx_octets += (uint32_t)n;
+        c->rx_octets += (uint32_t)n;
         if (result != LINE_UNSURE)
             judge(c, line, result == LINE_OVERLONG, now_us, ret_event);
         else if (c->line.in_quotes && piece.at[n - 1] == '\n')

@@ -163,6 +163,8 @@ static const struct dialogue dialogues[] = {
         "Ready\r\n"),
      "banner:*** Booting nRF Connect SDK v3.4.1 ***|banner:*** Using Zephyr OS v4.4.2 ***|"
      "banner:The AT host sample started|banner:Ready|"},
+    {"reboot of 2019", NULL, false, IN("***** Booting Zephyr OS v1.14.99-ncs1 *****\r\n"),
+     "banner:***** Booting Zephyr OS v1.14.99-ncs1 *****|"},
     {"reboot in the middle of a row", "%CMNG:", false,
      IN("%CMNG: 1,0,\"A\xff*** Booting nRF ***\r\nReady\r\n"),
      "stray:%CMNG: 1,0,\"A\xff|banner:*** Booting nRF ***|banner:Ready|"},
@@ -193,7 +195,12 @@ static const struct dialogue dialogues[] = {
      "urc:%CESQ: 5|info:%CMNG: 1,0|ok|"},
     {"the same before another row", "%CMNG:", false, IN("%CMNG: 1,0%CESQ: 5\r\n%CMNG: 2,0\r\nOK\r\n"),
      "urc:%CESQ: 5|info:%CMNG: 1,0|info:%CMNG: 2,0|ok|"},
+    {"the same before an overlong row", "%CMNG:", false,
+     IN("%CMNG: 1,0%CESQ: 5\r\n%CMNG: " X1000 X100 "\r\nOK\r\n"),
+     "urc:%CESQ: 5|info:%CMNG: 1,0|info:%CMNG: " X1000 "xxxxxxx~|ok|"},
     {"noise before a URC", "%CMNG:", false, IN("\xff%CESQ: 5\r\nOK\r\n"), "urc:%CESQ: 5|stray:\xff|ok|"},
+    {"a seam is that of its own line", NULL, false, IN("x%CESQ: 5\r\ny\r\nxOK\r\nOK\r\n"),
+     "urc:%CESQ: 5|stray:xy|stray:xOK|ok|"},
     {"a URC's end lost", NULL, false, IN("%CESQ: 5+CEREG: 2\r\nOK\r\n"), "urc:%CESQ: 5+CEREG: 2|ok|"},
     {"the rest makes no sense", NULL, false, IN("O%CESQ: 5\r\nX\r\nOK\r\n"), "urc:%CESQ: 5|stray:OX|ok|"},
     {"a first part longer than the splice memory", "", false, IN(X100 X100 "%CESQ: 5\r\nOK\r\n"),
@@ -307,11 +314,17 @@ static void tells_times_and_octets(void **state)
     assert_int_equal(chat_deadline(&f.chat), 1000 + 50 + US_PER_S);
     chat_sent(&f.chat, 6, 1200);
     assert_int_equal(chat_deadline(&f.chat), 1200 + US_PER_S);
-    feed(&f, span_str("\r\nOK\r\n"), 1300);
+    feed(&f, span_str("\r\nOK\r"), 1300);
     assert_told(&f, "ok|");
     assert_true(f.last.sent_us == 1200 && f.last.end_us == 1300);
     assert_true(f.last.tx_octets == 10 && f.last.rx_octets == 5);
     assert_int_equal(chat_deadline(&f.chat), TIME_NEVER);
+
+    feed(&f, span_str("\n+CEREG: 2\r\n"), 1400);
+    ask(&f, NULL, false);
+    feed(&f, span_str("ERROR\r\n"), 1500);
+    assert_told(&f, "urc:+CEREG: 2|error|");
+    assert_true(f.last.tx_octets == 3 && f.last.rx_octets == 6);
 }
 
 /* ---- Time and order

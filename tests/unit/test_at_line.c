@@ -49,6 +49,7 @@ static const struct row rows[] = {
     {"a quote that stays open", "%CMNG:", IN("%CMNG: \"a\r\nOK\r\n"), "", "%CMNG: \"a\r\nOK\r\n"},
     {"as long as the memory", NULL, IN(X120 "12345678\r\nOK\r\n"), X120 "12345678|OK|", ""},
     {"one longer", NULL, IN(X120 "123456789\r\nOK\r\n"), X120 "12345678~OK|", ""},
+    {"cut behind a comma", "%C", IN("%Cxxxxx" X120 ",z\r\nOK\r\n"), "%Cxxxxx" X120 ",~OK|", ""},
     {"much longer", NULL, IN(X120 X120 X120 "\r\nOK\r\n"), X120 "xxxxxxxx~OK|", ""},
     {"overlong in quotes", "%C", IN("%C\"" X120 X120 "\r\nOK\r\n\"\r\nOK\r\n"), "%C\"" X120 "xxxxx~OK|", ""},
     {"overlong behind a comma", "%C", IN("%C,\r\n" X120 X120 ",\r\nOK\r\n"), "%C,\r\n" X120 "xxx~OK|", ""},
