@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The house's layers: an include points downwards or inside its own folder, and nothing goes round in circles."""
+"""The house's layers: an include points downwards or inside its own folder, and nothing goes round in circles.
+
+A source may include the header of one whose header includes the source's own (an interface's header, below those of its
+kinds, whose source picks one): the files still form no circle."""
 import re
 import sys
 
@@ -75,10 +78,9 @@ def cycles(graph):
 
 
 def check_daemon(root):
-    findings, units, folders = [], {}, {}
+    findings, files, folders = [], {}, {}
     for path in lint.files(root, ["daemon"], (".c", ".h", ".cpp")):
         own = module(path)
-        unit = str(path.relative_to("daemon").with_suffix(""))
         if own not in SEES:
             findings.append(f"{path}: {own} has no place in the layers")
             continue
@@ -93,10 +95,8 @@ def check_daemon(root):
                 findings.append(f"{path}: {own} may not see \"{target}\"")
             if other != own:
                 folders.setdefault(own, set()).add(other)
-            included = target.rsplit(".", 1)[0]
-            if included != unit:
-                units.setdefault(unit, set()).add(included)
-    for what, graph in (("folders", folders), ("files", units)):
+            files.setdefault(str(path.relative_to("daemon")), set()).add(target)
+    for what, graph in (("folders", folders), ("files", files)):
         findings += [f"cycle of {what}: {found}" for found in cycles(graph)]
     return findings
 
@@ -128,6 +128,9 @@ CLEAN = {
     "daemon/pki/seal.h": "",
     "daemon/job/job.c": '#include "at/line.h"\n#include "pki/cred.h"\n',
     "daemon/store/store.h": "",
+    "daemon/io/port.h": "",
+    "daemon/io/port.c": '#include "io/port.h"\n#include "io/port_pty.h"\n',
+    "daemon/io/port_pty.h": '#include "io/port.h"\n',
     "daemon/app.h": '#include "store/store.h"\n',
     "daemon/main.c": '#include "app.h"\n#include "version.h"\n',
     "firmware/core/host.c": '#include "core/board.h"\n',
@@ -143,8 +146,7 @@ SPOILT = {
     "an include written from elsewhere": ({"daemon/at/a.c": '#include "line.h"\n'}, "not written from"),
     "a cycle of headers": ({"daemon/at/line.h": '#include "at/b.h"\n', "daemon/at/b.h": '#include "at/line.h"\n'},
                            "cycle of files"),
-    "a cycle through sources": ({"daemon/at/line.c": '#include "at/b.h"\n', "daemon/at/b.h": "",
-                                 "daemon/at/b.c": '#include "at/line.h"\n'}, "cycle of files"),
+    "a header that includes itself": ({"daemon/at/line.h": '#include "at/line.h"\n'}, "cycle of files"),
     "wiring included from below": ({"daemon/store/x.c": '#include "app.h"\n'}, "cycle of folders"),
     "a firmware that sees the daemon": ({"firmware/sim/x.c": '#include "at/line.h"\n'}, "not part of the firmware"),
     "a core that sees the simulator": ({"firmware/core/host.c": '#include "sim/modem.h"\n'}, "core may not see"),
