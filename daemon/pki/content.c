@@ -14,8 +14,7 @@ static enum content_fault fault_at(struct err_info *reterr, enum content_fault f
 static enum content_fault refuse_form(const struct pem_finding *finding, struct err_info *reterr)
 {
     const struct pem_fault_text *text = pem_fault_text(finding->fault);
-    (void)err_set_at(reterr, ERR_FORMAT, finding->line, finding->column, "%s (line %d, column %d). %s",
-                     text->what, finding->line, finding->column, text->remedy);
+    (void)err_set_at(reterr, ERR_FORMAT, finding->line, finding->column, "%s", text->what);
     return CONTENT_PEM_FORM;
 }
 

@@ -45,9 +45,10 @@ struct content {
 
 /*
  * Reads a content of this type. `now_s` (since 1970) is held against the certificates' end of validity,
- * unless it is CONTENT_TIME_UNKNOWN. Returns CONTENT_GOOD, or a fault and in *reterr place and remedy; never
- * a quotation. `ret` is always valid afterwards and is given back with content_done; `text` must live as
- * long.
+ * unless it is CONTENT_TIME_UNKNOWN. Returns CONTENT_GOOD, or a fault and in *reterr what it is, with line
+ * and column where that helps, and never a quotation. After CONTENT_PEM_FORM pem_refusal(&ret->pem) knows
+ * more: why, and what to do. `ret` is always valid afterwards and is given back with content_done; `text`
+ * must live as long.
  */
 enum content_fault content_read(enum cred_type type, struct span text, int64_t now_s, struct content *ret,
                                 struct err_info *reterr);

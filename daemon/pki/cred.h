@@ -112,7 +112,8 @@ static inline bool digest_eq(const struct digest *a, const struct digest *b)
     return memcmp(a->octets, b->octets, DIGEST_SIZE) == 0;
 }
 
-/* One content as the modem should store it. Nordic's AT host takes 4,095 characters a command; our own firmware 8 KiB. */
+/* One content as the modem should store it. Nordic's AT host takes 4,095 characters a command; our own
+ * firmware 8 KiB. */
 #define CRED_CONTENT_MAX 8000
 #define SEC_TAG_MAX      2147483647u /* a user's; larger ones are the modem's own (%CMNG, <sec_tag>) */
 

@@ -67,7 +67,8 @@ struct seal_place {
     uint32_t sec_tag; /* or SEAL_NO_TAG */
 };
 
-/* Writes clear.len + SEAL_OVERHEAD octets; `clear` is not empty. Returns 0, or ERR_CRYPTO (out is wiped then). */
+/* Writes clear.len + SEAL_OVERHEAD octets; `clear` is not empty. Returns 0, or ERR_CRYPTO (out is wiped
+ * then). */
 int seal_make(const struct seal_key *key, const struct seal_place *place, struct span clear, uint8_t *out,
               struct err_info *reterr);
 

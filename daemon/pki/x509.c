@@ -148,6 +148,9 @@ static int read_identity(X509 *x509, struct cert *ret)
     if (err == 0) {
         struct buf text;
         buf_init(&text, ret->serial, sizeof(ret->serial));
+        if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
+            buf_add_char(&text, '-');
+        }
         buf_add_hex(&text, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 
         struct sha256 h;

@@ -1,0 +1,57 @@
+/*
+ * An import: octets of NDJSON in, one result a row out. A bad row refuses itself and not the file; what was
+ * taken stays taken when a later row fails; the same file again makes duplicates, not bundles.
+ *
+ * A session belongs to one thread at a time. It holds at most one line (in secret memory, wiped) and one
+ * batch of sealed bundles; rows are given to the store by the batch, so that one sync serves many.
+ */
+#ifndef CERTLINE_EXCHANGE_IMPORT_H
+#define CERTLINE_EXCHANGE_IMPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "exchange/row.h"
+#include "store/store.h"
+
+struct json;
+struct import; /* opaque */
+
+#define IMPORT_LINE_MAX ((size_t)64 * 1024) /* octets of one row */
+#define IMPORT_ROWS_MAX 1000000
+#define IMPORT_BATCH    32
+
+struct import_config {
+    struct row_config rows;
+
+    /* Runs STORE_IMPORT operations and returns when each was answered: 0, or negative when they were not run
+     * (their answers are not looked at then). The operations are lent for the call. */
+    int (*submit)(void *ctx, struct store_op **ops, size_t n);
+    void *ctx;
+};
+
+/* NULL without memory. `config` is copied, what it points to is borrowed for the session's life. */
+struct import *import_new(const struct import_config *config);
+
+/*
+ * Takes the next octets of the input, cut anywhere; the results do not depend on where. Empty lines count as
+ * rows and have no result. Returns 0, or negative with *reterr: the database, the wrapping key, memory, or
+ * too many rows. Such a failure stays: nothing more is taken, and import_finish repeats it. Rows before it
+ * may be in the store; import again.
+ */
+int import_feed(struct import *import, struct span octets, struct err_info *reterr);
+
+/*
+ * The end of the input: a last line without line end is a row. *ret is the caller's:
+ *   {"taken":1,"duplicate":1,"refused":1,"rows":[{"row":1,"id":"…","result":"taken"},
+ *    {"row":2,"id":"…","result":"refused","reason":"key_mismatch","detail":"…"}, …]}
+ * Returns 0 or negative with *reterr. The session can only be freed afterwards.
+ */
+int import_finish(struct import *import, struct json **ret, struct err_info *reterr);
+
+/* Also in the middle: what was not given to the store is forgotten. NULL is allowed. */
+void import_free(struct import *import);
+
+#endif

@@ -1,0 +1,438 @@
+/*
+ * The order of the checks is that of what a person would mend first: is it JSON, whose is it, for which
+ * product, are the credentials there, does each stand up for itself, do they belong together. The first that
+ * fails is told.
+ *
+ * The digest of the whole row is made over the canonical contents, so that the same bundle from another tool,
+ * with other line ends, is recognised as the one that is stored. It is keyed: a pre-shared key may be short
+ * enough to be guessed.
+ */
+#include "exchange/row.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "job/check.h"
+#include "keys/keys.h"
+#include "pki/content.h"
+
+#define ROW_DEPTH      4
+#define CANONICAL_SIZE ((size_t)CRED_TYPES * CRED_CONTENT_MAX + 1024)
+
+struct row_reader {
+    struct row_config config;
+
+    /* Of the row in hand. */
+    uint32_t number;
+    struct json *json;
+    const struct product *product;
+    struct store_import *out;
+    struct row_refusal *refusal;
+    struct content contents[CRED_TYPES];
+    bool has[CRED_TYPES];
+
+    /* Everything that the row's digest is made over: id, imei, product, lot, then the canonical contents. */
+    size_t canonical_len;
+    char canonical[CANONICAL_SIZE];
+};
+
+struct row_reader *row_reader_new(const struct row_config *config)
+{
+    struct row_reader *reader = secret_alloc(sizeof(*reader));
+    if (reader != NULL) {
+        reader->config = *config;
+    }
+    return reader;
+}
+
+void row_reader_free(struct row_reader *reader)
+{
+    secret_free(reader);
+}
+
+/* ---- refusing */
+
+/* Always 1. `member` may be NULL: the row as a whole. `remedy` may be NULL. */
+static int refuse_at(struct row_reader *r, enum reason reason, const char *member,
+                     const struct err_info *place, const char *what, const char *remedy)
+{
+    struct buf b;
+    r->refusal->reason = reason;
+    buf_init(&b, r->refusal->detail, sizeof(r->refusal->detail));
+    buf_add_str(&b, what);
+    buf_add_str(&b, " (row ");
+    buf_add_u64(&b, r->number);
+    if (member != NULL) {
+        buf_add_str(&b, ", ");
+        buf_add_str(&b, member);
+    }
+    if (place != NULL && place->line > 0) {
+        buf_add_str(&b, ", line ");
+        buf_add_u64(&b, (uint64_t)place->line);
+        buf_add_str(&b, ", column ");
+        buf_add_u64(&b, (uint64_t)place->column);
+    }
+    buf_add_char(&b, ')');
+    if (remedy != NULL) {
+        buf_add_str(&b, ". ");
+        buf_add_str(&b, remedy);
+    }
+    return 1;
+}
+
+static int refuse(struct row_reader *r, enum reason reason, const char *member, const char *what)
+{
+    return refuse_at(r, reason, member, NULL, what, NULL);
+}
+
+static int refuse_content(struct row_reader *r, const struct content *content, enum content_fault fault,
+                          const struct err_info *why)
+{
+    static const enum reason reasons[] = {
+        [CONTENT_GOOD] = REASON_internal, /* never asked for */
+        [CONTENT_PEM_FORM] = REASON_pem_form,
+        [CONTENT_CERTIFICATE_INVALID] = REASON_certificate_invalid,
+        [CONTENT_CERTIFICATE_EXPIRED] = REASON_certificate_expired,
+        [CONTENT_KEY_INVALID] = REASON_key_invalid,
+        [CONTENT_KEY_MISMATCH] = REASON_key_mismatch,
+        [CONTENT_TEXT_INVALID] = REASON_row_invalid,
+        [CONTENT_TOO_LONG] = REASON_too_long,
+        [CONTENT_TROUBLE] = REASON_internal, /* is no refusal: see read_content */
+    };
+    const struct pem_finding *finding = fault == CONTENT_PEM_FORM ? pem_refusal(&content->pem) : NULL;
+    return refuse_at(r, reasons[fault], cred_type_name(content->type), why, why->text,
+                     finding != NULL ? pem_fault_text(finding->fault)->remedy : NULL);
+}
+
+/* ---- whose it is */
+
+/* Ids stand in paths, file names and AT dialogues. */
+static bool is_id(const char *text)
+{
+    size_t n = strlen(text);
+    static const char fit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:@+=";
+    return n > 0 && n < BUNDLE_ID_SIZE && strspn(text, fit) == n;
+}
+
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A text member that may be missing: then *ret is NULL. */
+static int take_text(struct row_reader *r, const char *member, const char **ret)
+{
+    const struct json *value = json_get(r->json, member);
+    *ret = json_as_text(value);
+    return value != NULL && *ret == NULL ? refuse(r, REASON_row_invalid, member, "the member is no text") : 0;
+}
+
+static int read_id(struct row_reader *r)
+{
+    const char *id;
+    int rc = take_text(r, "id", &id);
+    if (rc != 0) {
+        return rc;
+    }
+    if (id == NULL || !is_id(id)) {
+        return refuse(r, REASON_row_invalid, "id",
+                      "every bundle has an id of 1 to 127 letters, digits and -._:@+= of its own");
+    }
+    buf_copy(r->out->id, sizeof(r->out->id), span_str(id));
+    return 0;
+}
+
+static int read_imei(struct row_reader *r)
+{
+    const char *imei;
+    int rc = take_text(r, "imei", &imei);
+    if (rc != 0 || imei == NULL) {
+        return rc;
+    }
+    if (!check_imei(span_str(imei))) {
+        return refuse(r, REASON_imei_invalid, "imei",
+                      "an IMEI has 15 digits, and the last one checks the others");
+    }
+    buf_copy(r->out->imei, sizeof(r->out->imei), span_str(imei));
+    return 0;
+}
+
+static int read_lot(struct row_reader *r)
+{
+    const char *lot;
+    int rc = take_text(r, "lot", &lot);
+    if (rc != 0 || lot == NULL) {
+        return rc;
+    }
+    if (strlen(lot) >= STORE_LOT_SIZE || !is_printable(lot)) {
+        return refuse(r, REASON_row_invalid, "lot", "a lot has at most 63 octets and no control characters");
+    }
+    buf_copy(r->out->lot, sizeof(r->out->lot), span_str(lot));
+    return 0;
+}
+
+static int read_product(struct row_reader *r)
+{
+    const char *name;
+    int rc = take_text(r, "product", &name);
+    if (rc != 0) {
+        return rc;
+    }
+    r->product = name != NULL ? r->config.find_product(r->config.ctx, name) : NULL;
+    if (r->product == NULL) {
+        return refuse(r, REASON_row_invalid, "product",
+                      name == NULL ? "every bundle names its product"
+                                   : "the configuration has no product of this name");
+    }
+    buf_copy(r->out->product, sizeof(r->out->product), span_str(r->product->name));
+
+    for (uint32_t i = 0; i < r->product->n_entries; i++) {
+        if (sec_tag_is_reserved(r->product->entries[i].sec_tag)) { /* test tags among them */
+            return refuse(r, REASON_reserved_tag, "product",
+                          "the product writes to a tag that is the modem's own or for tests only");
+        }
+    }
+    if (r->product->source == SOURCE_BOUND && r->out->imei[0] == '\0') {
+        return refuse(r, REASON_row_invalid, "imei",
+                      "the product binds each bundle to a board, so its IMEI is needed");
+    }
+    return 0;
+}
+
+/* ---- credentials */
+
+/* Whether the product has an entry of this type at all, and whether a bundle must bring it. */
+static void ask_product(const struct product *product, enum cred_type type, bool *ret_known, bool *ret_needed)
+{
+    *ret_known = *ret_needed = false;
+    for (uint32_t i = 0; i < product->n_entries; i++) {
+        if (product->entries[i].type == type) {
+            *ret_known = true;
+            *ret_needed = *ret_needed || product->entries[i].from_bundle;
+        }
+    }
+}
+
+/* 0, 1 refused, or negative. */
+static int read_content(struct row_reader *r, enum cred_type type, const char *text, struct err_info *reterr)
+{
+    struct err_info why = {0};
+    enum content_fault fault = content_read(type, span_str(text), r->config.now_s, &r->contents[type], &why);
+    if (fault == CONTENT_TROUBLE) {
+        return err_set(reterr, -ENOMEM, "%s", why.text);
+    }
+    r->has[type] = fault == CONTENT_GOOD;
+    return fault == CONTENT_GOOD ? 0 : refuse_content(r, &r->contents[type], fault, &why);
+}
+
+static int read_credential(struct row_reader *r, enum cred_type type, struct err_info *reterr)
+{
+    const char *member = cred_type_name(type), *text;
+    bool is_known, is_needed;
+    int rc = take_text(r, member, &text);
+    if (rc != 0) {
+        return rc;
+    }
+    ask_product(r->product, type, &is_known, &is_needed);
+    if (text == NULL) {
+        return is_needed ? refuse(r, REASON_row_invalid, member, "the product takes this from each bundle")
+                         : 0;
+    }
+    if (!is_known) {
+        return refuse(r, REASON_row_invalid, member, "the product has no entry of this type");
+    }
+    return read_content(r, type, text, reterr);
+}
+
+static int read_credentials(struct row_reader *r, struct err_info *reterr)
+{
+    int n = 0;
+    for (int type = 0; type < CRED_TYPES; type++) {
+        int rc = read_credential(r, (enum cred_type)type, reterr);
+        if (rc != 0) {
+            return rc;
+        }
+        n += r->has[type];
+    }
+    if (n == 0) {
+        return refuse(r, REASON_row_invalid, NULL, "there is no credential in it");
+    }
+    if (r->has[CRED_PRIVATE_KEY] && r->has[CRED_CLIENT_CERT]) {
+        struct err_info why = {0};
+        enum content_fault fault =
+            content_match(&r->contents[CRED_PRIVATE_KEY], &r->contents[CRED_CLIENT_CERT], &why);
+        if (fault != CONTENT_GOOD) {
+            return refuse_content(r, &r->contents[CRED_PRIVATE_KEY], fault, &why);
+        }
+    }
+    return 0;
+}
+
+/* ---- what the store indexes */
+
+/* A pre-shared key by its octets, whatever the case of its digits. */
+static int digest_psk(struct row_reader *r, struct span text, struct digest *ret)
+{
+    uint8_t octets[CONTENT_PSK_MAX];
+    int rc = hex_decode(text, octets, text.len / 2);
+    if (rc == 0) {
+        rc = keys_digest(r->config.keys, "certline psk 1", span_of((const char *)octets, text.len / 2), ret);
+    }
+    secret_wipe(octets, sizeof(octets));
+    return rc;
+}
+
+static int describe(struct row_reader *r, struct store_credential *out)
+{
+    const struct content *content = &r->contents[out->type];
+    switch (out->type) {
+    case CRED_CA:
+        return 0;
+    case CRED_CLIENT_CERT:
+        out->has_key = true;
+        out->key_sha256 = content->cert.fingerprint;
+        buf_copy(out->serial, sizeof(out->serial), span_str(content->cert.serial));
+        buf_copy(out->issuer, sizeof(out->issuer), span_str(content->cert.issuer));
+        return 0;
+    case CRED_PRIVATE_KEY:
+        out->has_key = true;
+        out->key_sha256 = *key_fingerprint(content->key);
+        return 0;
+    case CRED_PSK:
+        out->has_key = true;
+        return digest_psk(r, content->text, &out->key_sha256);
+    case CRED_PSK_IDENTITY:
+        out->has_identity = true;
+        return keys_digest(r->config.keys, "certline psk identity 1", content->text, &out->identity_sha256);
+    }
+    return ERR_INTERNAL;
+}
+
+/* ---- sealing */
+
+/* Adds a text behind its length. */
+static void add_canonical(struct row_reader *r, const char *text)
+{
+    size_t n = strlen(text) + 1; /* the NUL tells where it ends */
+    assert(n <= sizeof(r->canonical) - r->canonical_len);
+    memcpy(r->canonical + r->canonical_len, text, n);
+    r->canonical_len += n;
+}
+
+/* The canonical form of one content, behind its type. Returns 0, or 1: refused. */
+static int add_content(struct row_reader *r, enum cred_type type, struct span *ret)
+{
+    add_canonical(r, cred_type_name(type));
+    char *at = r->canonical + r->canonical_len;
+    int64_t len = content_write(&r->contents[type], KEYS_STYLE, at, sizeof(r->canonical) - r->canonical_len);
+    if (len < 0) {
+        return refuse(r, REASON_too_long, cred_type_name(type),
+                      "the content is longer than any AT host takes");
+    }
+    *ret = span_of(at, (size_t)len);
+    r->canonical_len += (size_t)len;
+    add_canonical(r, "");
+    return 0;
+}
+
+static int seal_row(struct row_reader *r, uint8_t *sealed, struct err_info *reterr)
+{
+    struct store_import *out = r->out;
+    struct keys_item items[CRED_TYPES] = {0};
+    uint32_t n = 0;
+    const char *const fields[] = {out->id, out->imei, out->product, out->lot};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        add_canonical(r, fields[i]);
+    }
+    for (int i = 0; i < CRED_TYPES; i++) {
+        enum cred_type type = (enum cred_type)i;
+        if (!r->has[type]) {
+            continue;
+        }
+        out->credentials[n] = (struct store_credential){.type = type};
+        items[n].type = type;
+        int rc = add_content(r, type, &items[n].clear);
+        rc = rc != 0 ? rc : describe(r, &out->credentials[n]);
+        if (rc != 0) {
+            return rc < 0 ? err_set(reterr, rc, "the station has no wrapping key") : rc;
+        }
+        n++;
+    }
+    int rc = keys_seal_bundle(r->config.keys, span_str(out->id), items, n, sealed, ROW_SEALED_MAX, reterr);
+    for (uint32_t i = 0; i < n; i++) {
+        out->credentials[i].sealed = items[i].sealed;
+    }
+    out->n_credentials = n;
+    return rc != 0 ? rc
+                   : keys_digest(r->config.keys, "certline row 1", span_of(r->canonical, r->canonical_len),
+                                 &out->content);
+}
+
+/* ---- one row */
+
+static int parse(struct row_reader *r, struct span text)
+{
+    static const char *const members[] = {"id",          "imei",        "product", "lot",          "ca",
+                                          "client_cert", "private_key", "psk",     "psk_identity", NULL};
+    struct err_info why = {0};
+    int rc = json_parse(text, ROW_DEPTH, &r->json, &why);
+    if (rc == -ENOMEM) {
+        return rc;
+    }
+    if (rc != 0) {
+        return refuse_at(r, REASON_row_invalid, NULL, NULL, why.text, NULL);
+    }
+    rc = json_check_members(r->json, members, &why);
+    if (rc == 0) {
+        return 0;
+    }
+    (void)read_id(r); /* so that the refusal has a name */
+    return refuse_at(r, REASON_row_invalid, NULL, NULL, why.text, NULL);
+}
+
+static int read_all(struct row_reader *r, struct span text, uint8_t *sealed, struct err_info *reterr)
+{
+    int rc = parse(r, text);
+    rc = rc != 0 ? rc : read_id(r);
+    rc = rc != 0 ? rc : read_imei(r);
+    rc = rc != 0 ? rc : read_lot(r);
+    rc = rc != 0 ? rc : read_product(r);
+    rc = rc != 0 ? rc : read_credentials(r, reterr);
+    return rc != 0 ? rc : seal_row(r, sealed, reterr);
+}
+
+static void forget(struct row_reader *r)
+{
+    for (int type = 0; type < CRED_TYPES; type++) {
+        content_done(&r->contents[type]);
+        r->has[type] = false;
+    }
+    json_free(r->json);
+    r->json = NULL;
+    secret_wipe(r->canonical, r->canonical_len);
+    r->canonical_len = 0;
+}
+
+int row_read(struct row_reader *reader, struct span text, uint32_t number, struct store_import *ret,
+             uint8_t *sealed, struct row_refusal *refusal, struct err_info *reterr)
+{
+    *ret = (struct store_import){0};
+    reader->number = number;
+    reader->out = ret;
+    reader->refusal = refusal;
+    int rc = read_all(reader, text, sealed, reterr);
+    forget(reader);
+    return rc < 0 ? err_set(reterr, rc, "row %u cannot be read now: %s", (unsigned)number, err_text(rc)) : rc;
+}
