@@ -85,19 +85,19 @@ CREATE TABLE bundle (
     lot     TEXT NOT NULL DEFAULT '',
     imei    TEXT,                     -- of the board it is for; NULL while FREE. Stays with a RETIRED one
     is_made_for INTEGER NOT NULL CHECK (is_made_for IN (0, 1)), -- came with this IMEI: never becomes FREE
-    state   TEXT NOT NULL CHECK (state IN ('FREE', 'BOUND', 'EXPOSED', 'INSTALLED', 'RETIRED')),
+    state   TEXT NOT NULL CHECK (state IN ('free', 'bound', 'exposed', 'installed', 'retired')),
     was_claimed INTEGER NOT NULL DEFAULT 0 CHECK (was_claimed IN (0, 1)),
     retired_why TEXT,
     content BLOB NOT NULL CHECK (length(content) = 32), -- tells the same row sent again from another one
-    CHECK ((state = 'FREE') = (imei IS NULL) OR state = 'RETIRED')
+    CHECK ((state = 'free') = (imei IS NULL) OR state = 'retired')
 ) STRICT;
 -- A board has at most one bundle of a product that is not retired.
-CREATE UNIQUE INDEX bundle_of_board ON bundle (imei, product) WHERE imei IS NOT NULL AND state <> 'RETIRED';
+CREATE UNIQUE INDEX bundle_of_board ON bundle (imei, product) WHERE imei IS NOT NULL AND state <> 'retired';
 -- The next free one is the first entry here, however many bundles there are.
-CREATE INDEX bundle_free ON bundle (product, no) WHERE state = 'FREE';
-CREATE INDEX bundle_free_of_lot ON bundle (product, lot, no) WHERE state = 'FREE';
+CREATE INDEX bundle_free ON bundle (product, no) WHERE state = 'free';
+CREATE INDEX bundle_free_of_lot ON bundle (product, lot, no) WHERE state = 'free';
 -- Made for a board that has not come yet.
-CREATE INDEX bundle_expected ON bundle (product, lot) WHERE state = 'BOUND' AND was_claimed = 0;
+CREATE INDEX bundle_expected ON bundle (product, lot) WHERE state = 'bound' AND was_claimed = 0;
 
 -- How many bundles are in which state, kept by the triggers below, so that stock need not be counted.
 CREATE TABLE bundle_stock (

@@ -1,0 +1,388 @@
+/*
+ * The claim: which bundle a board gets. All that may never happen with a bundle hangs on the order of the
+ * questions below, so they stand in one list (`questions`), each asked of the database inside the same
+ * transaction that then writes the answer. A question answers 0 (go on), a refusal, or trouble.
+ *
+ * The bundle follows the board, not the job: whoever has one of this product already gets that one, whatever
+ * order, slot or day it is. Only a board without one draws from the pool.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/internal.h"
+
+struct claim {
+    struct ledger_msg *msg;
+    bool is_again;        /* this very job has claimed already: the message was sent twice */
+    bool has_passed_here; /* the board counts as passed in this order already */
+    char earlier_job[JOB_ID_SIZE];
+    char lot[STORE_LOT_SIZE]; /* the order's */
+    int64_t bundle_no;        /* 0: none needed */
+    char bundle[BUNDLE_ID_SIZE];
+    enum bundle_state state;
+};
+
+typedef int question(struct store *st, struct store_op *op, struct claim *claim);
+
+static bool needs_bundle(const struct product *product)
+{
+    for (uint32_t i = 0; i < product->n_entries; i++) {
+        if (product->entries[i].from_bundle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the questions */
+
+static int ask_repeated(struct store *st, struct store_op *op, struct claim *claim)
+{
+    const struct ledger_msg *msg = claim->msg;
+    struct known_job job;
+    int r = job_find(st, msg->job, &job);
+    if (r <= 0) {
+        return r;
+    }
+    if (*job.outcome) {
+        return op_no(op, ERR_REFUSED, REASON_internal, "job %s has ended already", msg->job);
+    }
+    if (strcmp(job.imei, msg->imei) != 0) {
+        return op_no(op, ERR_REFUSED, REASON_internal, "job %s is of board %s", msg->job, job.imei);
+    }
+    claim->is_again = true;
+    return 0;
+}
+
+static int ask_mark(struct store *st, struct store_op *op, struct claim *claim)
+{
+    (void)claim;
+    if (st->mark_state == STORE_MARK_GOOD) {
+        return 0;
+    }
+    return op_no(op, ERR_REFUSED, REASON_mark_ahead, "%s", store_mark_text(st->mark_state));
+}
+
+static int order_of(struct store *st, struct store_op *op, struct claim *claim, int64_t *ret_left)
+{
+    const struct ledger_msg *msg = claim->msg;
+    struct query q = sql_start(&st->db, Q_ORDER_BY_ID);
+    sql_put_text(&q, msg->order);
+    int r = sql_step(&q);
+    if (r == 0) {
+        r = op_no(op, ERR_REFUSED, REASON_no_order, "there is no order %s", msg->order);
+    } else if (r > 0 && strcmp(sql_text(&q, 4), "open") != 0) {
+        r = op_no(op, ERR_REFUSED, REASON_no_order, "order %s is closed", msg->order);
+    } else if (r > 0 && strcmp(sql_text(&q, 0), msg->product->name) != 0) {
+        r = op_no(op, ERR_REFUSED, REASON_order_conflict, "order %s is for product %s, not %s", msg->order,
+                  sql_text(&q, 0), msg->product->name);
+    } else if (r > 0 && strcmp(sql_text(&q, 1), msg->product->version) != 0) {
+        r = op_no(op, ERR_REFUSED, REASON_order_conflict,
+                  "order %s was opened for another version of product %s: close it and open a new one",
+                  msg->order, msg->product->name);
+    } else if (r > 0) {
+        *ret_left = sql_i64(&q, 2) - sql_i64(&q, 5);
+        sql_copy(&q, 3, claim->lot, sizeof(claim->lot));
+        r = 0;
+    }
+    sql_end(&q);
+    return r;
+}
+
+static int ask_fixture(struct store *st, struct store_op *op, const struct ledger_msg *msg)
+{
+    struct query q = sql_start(&st->db, Q_FIXTURE_HELD);
+    sql_put_text(&q, msg->order);
+    sql_put_text(&q, msg->fixture);
+    int r = sql_step(&q);
+    sql_end(&q);
+    if (r == 0) {
+        return op_no(op, ERR_REFUSED, REASON_no_order, "order %s does not run on %s", msg->order,
+                     msg->fixture);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int ask_board_in_order(struct store *st, struct claim *claim)
+{
+    struct query q = sql_start(&st->db, Q_ORDER_BOARD_RESULT);
+    sql_put_text(&q, claim->msg->order);
+    sql_put_text(&q, claim->msg->imei);
+    int r = sql_step(&q);
+    claim->has_passed_here = r > 0 && strcmp(sql_text(&q, 0), "passed") == 0;
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
+/* Open, for this product, on this fixture, with room for one more board. */
+static int ask_order(struct store *st, struct store_op *op, struct claim *claim)
+{
+    int64_t left = 0, in_flight = 0;
+    int r = order_of(st, op, claim, &left);
+    if (r == 0) {
+        r = ask_fixture(st, op, claim->msg);
+    }
+    if (r == 0) {
+        r = ask_board_in_order(st, claim);
+    }
+    if (r < 0 || claim->has_passed_here) {
+        return r;
+    }
+    struct query q = sql_start(&st->db, Q_ORDER_IN_FLIGHT);
+    sql_put_text(&q, claim->msg->order);
+    r = sql_step(&q);
+    in_flight = r > 0 ? sql_i64(&q, 0) : 0;
+    sql_end(&q);
+    if (r > 0 && in_flight >= left) {
+        return op_no(op, ERR_REFUSED, REASON_order_full,
+                     "order %s: as many boards as ordered have passed or are at work", claim->msg->order);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int ask_open_job(struct store *st, struct store_op *op, struct claim *claim)
+{
+    struct query q = sql_start(&st->db, Q_JOB_OPEN_OF_BOARD);
+    sql_put_text(&q, claim->msg->imei);
+    int r = sql_step(&q);
+    if (r > 0) {
+        r = op_no(op, ERR_REFUSED, REASON_duplicate_imei, "%s is at work in slot %s (job %s)",
+                  claim->msg->imei, sql_text(&q, 1), sql_text(&q, 0));
+    }
+    sql_end(&q);
+    return r;
+}
+
+/* What one row of the board's list says: another board's secret or certificate makes this one a copy. */
+static int ask_row(struct store *st, struct store_op *op, const struct ledger_msg *msg,
+                   const struct cmng_row *row)
+{
+    struct query q = sql_start(&st->db, Q_CLONE_OF);
+    sql_put_digest(&q, &row->sha256);
+    sql_put_text(&q, msg->imei);
+    int r = sql_step(&q);
+    if (r > 0) {
+        r = op_no(
+            op, ERR_REFUSED, REASON_duplicate_key, "the board holds the %s of board %s (bundle %s, tag %u)",
+            cred_type_name((enum cred_type)sql_i64(&q, 2)), sql_text(&q, 0), sql_text(&q, 1), row->sec_tag);
+    }
+    sql_end(&q);
+    return r;
+}
+
+static int ask_clone(struct store *st, struct store_op *op, struct claim *claim)
+{
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < claim->msg->n_rows; i++) {
+        if (claim->msg->rows[i].has_digest) {
+            r = ask_row(st, op, claim->msg, &claim->msg->rows[i]);
+        }
+    }
+    return r;
+}
+
+static int ask_earlier(struct store *st, struct store_op *op, struct claim *claim)
+{
+    const struct ledger_msg *msg = claim->msg;
+    struct query q = sql_start(&st->db, Q_JOB_PASSED);
+    sql_put_text(&q, msg->imei);
+    sql_put_text(&q, msg->product->name);
+    int r = sql_step(&q);
+    if (r > 0) {
+        sql_copy(&q, 0, claim->earlier_job, sizeof(claim->earlier_job));
+        r = 0;
+    }
+    sql_end(&q);
+    if (r == 0 && *claim->earlier_job && msg->product->second_visit == SECOND_REFUSE) {
+        return op_no(op, ERR_REFUSED, REASON_already_passed, "passed in job %s", claim->earlier_job);
+    }
+    return r;
+}
+
+/* 1 and the bundle in *claim, 0, negative. */
+static int take_row(struct query *q, struct claim *claim)
+{
+    int r = sql_step(q);
+    if (r > 0) {
+        claim->bundle_no = sql_i64(q, 0);
+        sql_copy(q, 1, claim->bundle, sizeof(claim->bundle));
+        int state = bundle_state_from_name(sql_text(q, 2));
+        claim->state = (enum bundle_state)state;
+        r = state < 0 ? ERR_CORRUPT : 1;
+    }
+    sql_end(q);
+    return r;
+}
+
+static int refuse_without_bundle(struct store *st, struct store_op *op, const struct claim *claim)
+{
+    const struct product *product = claim->msg->product;
+    if (product->source == SOURCE_POOL) {
+        return op_no(op, ERR_REFUSED, REASON_no_bundle, "the pool of product %s%s%s has no free bundle",
+                     product->name, *claim->lot ? ", lot " : "", claim->lot);
+    }
+    struct query q = sql_start(&st->db, Q_BUNDLE_OF_BOARD_ELSEWHERE);
+    sql_put_text(&q, claim->msg->imei);
+    sql_put_text(&q, product->name);
+    int r = sql_step(&q);
+    if (r > 0) {
+        r = op_no(op, ERR_REFUSED, REASON_bundle_not_for_board,
+                  "the bundle of %s (%s) is for product %s, not %s", claim->msg->imei, sql_text(&q, 1),
+                  sql_text(&q, 0), product->name);
+    } else if (r == 0) {
+        r = op_no(op, ERR_REFUSED, REASON_no_bundle, "no bundle of product %s for %s was imported",
+                  product->name, claim->msg->imei);
+    }
+    sql_end(&q);
+    return r;
+}
+
+static int ask_bundle(struct store *st, struct store_op *op, struct claim *claim)
+{
+    const struct ledger_msg *msg = claim->msg;
+    if (!needs_bundle(msg->product)) {
+        return 0;
+    }
+    struct query q = sql_start(&st->db, Q_BUNDLE_OF_BOARD);
+    sql_put_text(&q, msg->imei);
+    sql_put_text(&q, msg->product->name);
+    int r = take_row(&q, claim);
+    if (r == 0 && msg->product->source == SOURCE_POOL && !claim->is_again) {
+        q = sql_start(&st->db, *claim->lot ? Q_BUNDLE_FREE_OF_LOT : Q_BUNDLE_FREE);
+        sql_put_text(&q, msg->product->name);
+        if (*claim->lot) {
+            sql_put_text(&q, claim->lot);
+        }
+        r = take_row(&q, claim);
+    }
+    if (r == 0) {
+        return refuse_without_bundle(st, op, claim);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* ---- the answer */
+
+/* Copies one sealed credential behind what is there already. 1: copied; 0: the bundle has none of this type.
+ */
+static int copy_sealed(struct store *st, struct store_op *op, struct claim *claim, struct ledger_entry *entry)
+{
+    struct ledger_msg *msg = claim->msg;
+    struct query q = sql_start(&st->db, Q_CREDENTIAL_SEALED);
+    sql_put_i64(&q, claim->bundle_no);
+    sql_put_i64(&q, entry->type);
+    int r = sql_step(&q);
+    if (r > 0) {
+        struct span sealed = sql_blob(&q, 0);
+        if (sealed.len > msg->content_size - msg->content_len) {
+            r = op_no(op, ERR_REFUSED, REASON_too_long,
+                      "the credentials of bundle %s are longer than %u octets together", claim->bundle,
+                      msg->content_size);
+        } else {
+            entry->from_bundle = true;
+            entry->sealed_at = msg->content_len;
+            entry->sealed_len = (uint32_t)sealed.len;
+            if (sealed.len > 0) {
+                memcpy(msg->content + msg->content_len, sealed.at, sealed.len);
+            }
+            msg->content_len += (uint32_t)sealed.len;
+        }
+    }
+    sql_end(&q);
+    return r;
+}
+
+/* A bundle's own CA stands in for the product's file. */
+static int fill_entry(struct store *st, struct store_op *op, struct claim *claim,
+                      const struct product_entry *wanted)
+{
+    struct ledger_msg *msg = claim->msg;
+    struct ledger_entry *entry = &msg->entries[msg->n_entries];
+    *entry = (struct ledger_entry){.sec_tag = wanted->sec_tag, .type = wanted->type};
+    if (!wanted->from_bundle) {
+        entry->expected = wanted->sha256;
+    }
+
+    int r = 0;
+    if (wanted->from_bundle || (wanted->type == CRED_CA && claim->bundle_no != 0)) {
+        r = copy_sealed(st, op, claim, entry);
+        if (r == 0 && wanted->from_bundle) {
+            return op_no(op, ERR_REFUSED, REASON_bundle_not_for_board,
+                         "bundle %s has no %s, which product %s asks for", claim->bundle,
+                         cred_type_name(wanted->type), msg->product->name);
+        }
+        if (r > 0 && !wanted->from_bundle) {
+            entry->expected = (struct digest){{0}}; /* keys computes it, as for every octet of a bundle */
+        }
+    }
+    msg->n_entries++;
+    return r < 0 ? r : 0;
+}
+
+static int fill(struct store *st, struct store_op *op, struct claim *claim)
+{
+    struct ledger_msg *msg = claim->msg;
+    msg->n_entries = 0;
+    msg->content_len = 0;
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < msg->product->n_entries; i++) {
+        r = fill_entry(st, op, claim, &msg->product->entries[i]);
+    }
+    memcpy(msg->bundle, claim->bundle, sizeof(msg->bundle));
+    msg->bundle_state = claim->bundle_no != 0 ? claim->state : BUNDLE_FREE;
+    msg->passed_before = *claim->earlier_job != '\0';
+    memcpy(msg->earlier_job, claim->earlier_job, sizeof(msg->earlier_job));
+    return r;
+}
+
+static int bind(struct store *st, struct claim *claim)
+{
+    if (claim->bundle_no == 0 || claim->state != BUNDLE_FREE) {
+        return 0;
+    }
+    struct json *data = json_new_object();
+    int trouble = json_put_text(data, "bundle", claim->bundle);
+    trouble |= json_put_text(data, "job", claim->msg->job);
+    trouble |= json_put_text(data, "order", claim->msg->order);
+    claim->state = BUNDLE_BOUND;
+    return event_emit(st, "bundle_bound", claim->msg->slot, claim->msg->imei, data, trouble);
+}
+
+static int start_job(struct store *st, const struct claim *claim)
+{
+    struct json *data = json_new_object();
+    int trouble = job_identity_put(st, data, claim->msg);
+    trouble |= json_put_text(data, "bundle", *claim->bundle ? claim->bundle : NULL);
+    return event_emit(st, "job_started", claim->msg->slot, claim->msg->imei, data, trouble);
+}
+
+static int write_claim(struct store *st, struct claim *claim)
+{
+    int r = bind(st, claim);
+    if (r == 0) {
+        r = start_job(st, claim);
+    }
+    return r;
+}
+
+int op_claim(struct store *st, struct store_op *op)
+{
+    struct claim claim = {.msg = op->ledger};
+    if (!claim.msg->product || !*claim.msg->imei || !*claim.msg->job) {
+        return op_no(op, ERR_REFUSED, REASON_internal, "a claim without product, board or job");
+    }
+    static question *const first_time[] = {ask_mark,  ask_open_job, ask_clone, ask_earlier,
+                                           ask_order, ask_bundle,   NULL};
+    static question *const again[] = {ask_earlier, ask_bundle,
+                                      NULL}; /* the job is open: nothing else has moved */
+
+    int r = ask_repeated(st, op, &claim);
+    question *const *questions = claim.is_again ? again : first_time;
+    for (size_t i = 0; r == 0 && questions[i]; i++) {
+        r = questions[i](st, op, &claim);
+    }
+    if (r == 0 && !claim.is_again) {
+        r = write_claim(st, &claim);
+    }
+    return r < 0 ? r : fill(st, op, &claim);
+}

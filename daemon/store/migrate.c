@@ -1,0 +1,111 @@
+/*
+ * Migrations are rows: from which version, and the statements. A released row is never edited; a new version
+ * adds one and changes schema.sql, and the test of migrations compares both ways to the same tables.
+ *
+ * Version 1 is the first that was released, so the table is empty today; migrate_by takes the table as an
+ * argument, and its test brings one from an invented version 0.
+ */
+#include "store/migrate.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+static const struct migration *const released = NULL;
+
+int migrate_is_empty(struct sql *db)
+{
+    int64_t n = 0;
+    int r = sql_exec_i64(db, "SELECT count(*) FROM sqlite_schema", 0, &n);
+    return r < 0 ? r : n == 0;
+}
+
+static const struct migration *row_from(const struct migration *table, size_t n, int64_t version)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (table[i].from == version) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static int run(struct sql *db, const struct migration *row)
+{
+    char set_version[48];
+    snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", row->from + 1);
+
+    int r = sql_exec(db, row->sql);
+    int64_t dangling = 0;
+    if (r == 0) {
+        r = sql_exec_i64(db, "SELECT count(*) FROM pragma_foreign_key_check", 0, &dangling);
+    }
+    if (r == 0 && dangling > 0) {
+        r = ERR_CORRUPT;
+    }
+    return r < 0 ? r : sql_exec(db, set_version);
+}
+
+static int step(struct sql *db, const struct migration *row)
+{
+    int r = sql_exec(db, "BEGIN IMMEDIATE");
+    if (r == 0) {
+        r = run(db, row);
+        if (r == 0) {
+            r = sql_exec(db, "COMMIT");
+        }
+        if (r < 0 && sql_is_in_transaction(db)) {
+            sql_exec(db, "ROLLBACK");
+        }
+    }
+    return r;
+}
+
+static int climb(struct sql *db, const struct migration *table, size_t n, int64_t from, int version,
+                 struct err_info *reterr)
+{
+    for (int64_t at = from; at < version; at++) {
+        const struct migration *row = row_from(table, n, at);
+        if (!row) {
+            return err_set(reterr, ERR_CORRUPT,
+                           "the database has version %lld, from which no upgrade is known", (long long)at);
+        }
+        int r = step(db, row);
+        if (r < 0) {
+            return err_set(reterr, r, "the upgrade of the database from version %lld failed: %s",
+                           (long long)at,
+                           db->failure.code ? db->failure.text : "its rows do not fit together");
+        }
+    }
+    return 0;
+}
+
+int migrate_by(struct sql *db, const struct migration *table, size_t n, int version, struct err_info *reterr)
+{
+    int64_t from = 0;
+    int r = sql_exec_i64(db, "PRAGMA user_version", 0, &from);
+    if (r < 0) {
+        return err_set(reterr, r, "%s", db->failure.text);
+    }
+    if (from > version) {
+        return err_set(
+            reterr, ERR_NEWER,
+            "the database has version %lld and this program knows version %d: install the newer program",
+            (long long)from, version);
+    }
+    if (from == version) {
+        return 0;
+    }
+    /* The pragma does nothing inside a transaction, so it is set around all of them. */
+    r = sql_exec(db, "PRAGMA foreign_keys = OFF");
+    if (r < 0) {
+        return err_set(reterr, r, "%s", db->failure.text);
+    }
+    r = climb(db, table, n, from, version, reterr);
+    int on = sql_exec(db, "PRAGMA foreign_keys = ON");
+    return r < 0 ? r : on;
+}
+
+int migrate(struct sql *db, struct err_info *reterr)
+{
+    return migrate_by(db, released, 0, STORE_VERSION, reterr);
+}
