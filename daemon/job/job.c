@@ -526,9 +526,14 @@ static void on_message_failed(struct job *job, int64_t now_us)
     job->msg_resume_us = now_us + MESSAGE_PAUSE_US;
 }
 
+/* A record that the store refuses is a PASS that nobody may hear of. */
 static void on_recorded(struct job *job)
 {
     job->phase = JOB_ENDED;
+    if (job->msg.status == LEDGER_NO) {
+        job->verdict = (struct verdict){OUTCOME_ERROR, FAULT_STATION, REASON_store_failed, ""};
+        memcpy(job->verdict.detail, job->msg.detail, sizeof(job->verdict.detail));
+    }
 }
 
 void job_answer(struct job *job, int64_t now_us)
@@ -634,6 +639,7 @@ void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us)
 {
     assert(job->phase == JOB_ADMITTING && !job->msg_is_out);
     job->is_admitted = true;
+    job->waited_us = now_us - job->row_started_us;
     job->msg.product = grant->product;
     memcpy(job->msg.order, grant->order, sizeof(job->msg.order));
     memcpy(job->msg.operator_name, grant->operator_name, sizeof(job->msg.operator_name));
@@ -700,7 +706,7 @@ void job_lost(struct job *job, int64_t now_us)
 void job_stamp_end(struct job *job, int64_t ended_wall_ms, int64_t now_us)
 {
     job->msg.ended_wall_ms = ended_wall_ms;
-    job->msg.duration_ms = (uint32_t)((now_us - job->started_us) / US_PER_MS);
+    job->msg.duration_ms = (uint32_t)((now_us - job->started_us - job->waited_us) / US_PER_MS);
 }
 
 /* ---- time ---- */

@@ -104,6 +104,7 @@ struct job {
     int64_t
         resume_us; /* a pause: the row, or its message, starts again then; TIME_NEVER when there is none */
     int64_t started_us;
+    int64_t waited_us; /* for admission: no part of the job's duration */
     int64_t contact_until_us;
     int64_t limit_us; /* TIME_NEVER before admission and once a verdict stands */
 
@@ -160,7 +161,7 @@ void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const
 
 /* A person's abort: brought to a safe point (the command under way is finished or recovered), then CFUN and
  * record. */
-void job_abort(struct job *job, enum reason reason, int64_t now_us);
+void job_abort(struct job *job, enum reason reason, const char *detail, int64_t now_us);
 
 /* The port is gone. Ends at once with LOST, unless a verdict stands already. */
 void job_lost(struct job *job, int64_t now_us);

@@ -1,10 +1,11 @@
 /*
- * The station: every slot, the board in it and its job. A synchronous core: ports' octets, ledger answers, commands and
- * the time go in; calls on `struct station_env` come out. It owns no descriptor and no thread and allocates nothing once
- * a board is admitted, so that the same code runs the rack and, under a virtual clock, the world test.
+ * The station: every slot, the board in it and its job. A synchronous core: ports' octets, ledger answers,
+ * commands and the time go in; calls on `struct station_env` come out. It owns no descriptor and no thread
+ * and allocates nothing once a board is admitted, so that the same code runs the rack and, under a virtual
+ * clock, the world test.
  *
- * A slot is named by its index here; whatever can arrive late carries the generation of the board it was meant for, and
- * is dropped when that board has left.
+ * A slot is named by its index here; whatever can arrive late carries the generation of the board it was
+ * meant for, and is dropped when that board has left.
  */
 #ifndef CERTLINE_STATION_STATION_H
 #define CERTLINE_STATION_STATION_H
@@ -30,18 +31,20 @@ struct slot_config {
     uint32_t baud; /* 0: 115200 */
 };
 
-/* What the station asks of its surroundings. Every call returns at once; none may call back into the station. */
+/* What the station asks of its surroundings. Every call returns at once; none may call back into the station.
+ */
 struct station_env {
     void *ctx;
     /* Open the slot's port; station_port_opened follows. */
     void (*open)(void *ctx, uint32_t slot, uint32_t generation);
-    /* Close it (fire and forget); also cancels an open under way. No octet of this generation comes afterwards. */
+    /* Close it (fire and forget); also cancels an open under way. No octet of this generation comes
+     * afterwards. */
     void (*close)(void *ctx, uint32_t slot, uint32_t generation);
-    /* Octets for the wire: returns how many were taken (0 when the port's queue is full), or a negative code when the
-     * port is gone. */
+    /* Octets for the wire: returns how many were taken (0 when the port's queue is full), or a negative code
+     * when the port is gone. */
     int (*write)(void *ctx, uint32_t slot, uint32_t generation, struct span octets);
-    /* Lends a message to the store or to keys, by its kind. Returns 0, or negative when it cannot be taken now; the
-     * station offers it again. */
+    /* Lends a message to the store or to keys, by its kind. Returns 0, or negative when it cannot be taken
+     * now; the station offers it again. */
     int (*post)(void *ctx, struct ledger_msg *msg);
     /* A slot's view changed: borrowed for the call. */
     void (*publish)(void *ctx, uint32_t slot, const struct slot_view *view);
@@ -58,7 +61,8 @@ struct station_order {
 
 struct station; /* opaque */
 
-/* All memory of all slots is taken here. `slots` is copied; `env` and `clock` are borrowed for the station's life. */
+/* All memory of all slots is taken here. `slots` is copied; `env` and `clock` are borrowed for the station's
+ * life. */
 struct station *station_new(const struct slot_config *slots, uint32_t n_slots, const struct station_env *env,
                             const struct clock *clock, struct err_info *reterr);
 void station_free(struct station *st);
@@ -69,14 +73,18 @@ int station_add_slot(struct station *st, const struct slot_config *slot);
 int station_find_slot(const struct station *st, const char *id);
 uint32_t station_slot_count(const struct station *st);
 
-/* Hot-plug: the slot's port exists now (`port` and `usb` as shown to people), or is gone. */
-void station_port_arrived(struct station *st, uint32_t slot, const char *port, const char *usb, int64_t now_us);
+/* Hot-plug: the slot's port exists now (`port` and `usb` as shown to people), or is gone. `is_fresh`: it has
+ * just been plugged in, so that nothing of a dead session can stand in the board's buffer; ports found at
+ * start are not. */
+void station_port_arrived(struct station *st, uint32_t slot, const char *port, const char *usb, bool is_fresh,
+                          int64_t now_us);
 void station_port_left(struct station *st, uint32_t slot, int64_t now_us);
 
 /* The opener's answer: 0, or a negative code with a text for the operator. */
-void station_port_opened(struct station *st, uint32_t slot, uint32_t generation, int result, const char *detail,
-                         int64_t now_us);
-void station_port_bytes(struct station *st, uint32_t slot, uint32_t generation, struct span octets, int64_t now_us);
+void station_port_opened(struct station *st, uint32_t slot, uint32_t generation, int result,
+                         const char *detail, int64_t now_us);
+void station_port_bytes(struct station *st, uint32_t slot, uint32_t generation, struct span octets,
+                        int64_t now_us);
 /* The port takes octets again after it had refused some. */
 void station_port_writable(struct station *st, uint32_t slot, uint32_t generation, int64_t now_us);
 /* Hang-up or error: the cable is out or the bridge is gone. */
@@ -91,15 +99,19 @@ void station_set_orders(struct station *st, const struct station_order *orders, 
 /* Claims are refused with this reason (mark_ahead, store_failed, clock_wrong, key_locked), or REASON_NONE. */
 void station_set_block(struct station *st, enum reason reason, const char *detail, int64_t now_us);
 
-/* Commands of operator and MES. `generation` 0 means whatever is there now. Return 0, ERR_NOT_FOUND (no such slot or
- * board), ERR_CONFLICT (not in a state for that; *reterr says what it is in). */
+/* Commands of operator and MES. `generation` 0 means whatever is there now. Return 0, ERR_NOT_FOUND (no such
+ * slot or board), ERR_CONFLICT (not in a state for that; *reterr says what it is in). */
 int station_start(struct station *st, uint32_t slot, uint32_t generation, const char *operator_name,
                   const char *unit_serial, struct err_info *reterr, int64_t now_us);
-int station_abort(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr, int64_t now_us);
-int station_release(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr, int64_t now_us);
-int station_retry(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr, int64_t now_us);
+int station_abort(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
+                  int64_t now_us);
+int station_release(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
+                    int64_t now_us);
+int station_retry(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
+                  int64_t now_us);
 
-/* Brings every job to a safe point and ends it (ABORTED, station shutting down); done when station_is_idle. */
+/* Brings every job to a safe point and ends it (ABORTED, station shutting down); done when station_is_idle.
+ */
 void station_shutdown(struct station *st, int64_t now_us);
 bool station_is_idle(const struct station *st);
 

@@ -1,0 +1,409 @@
+/*
+ * One board's life in its slot.
+ *
+ * The wire. At most WINDOW_US of octets are handed to the port ahead of the wire, computed from time and baud
+ * rate (asking a USB bridge what it still holds says nothing and may block). So a pulled board leaves next to
+ * nothing behind in the kernel, and what is left is thrown away with the port: it never reaches the next
+ * board.
+ *
+ * The job of a board that has left lives on until it is on record; a board that comes meanwhile waits for
+ * that.
+ */
+#include "station/device.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define WINDOW_US  (20 * US_PER_MS)
+#define REFILL_US  (10 * US_PER_MS) /* hand out more when the window is half empty: fewer, larger writes */
+#define REOPEN_US  (2 * US_PER_S)
+#define REPOST_US  (50 * US_PER_MS)
+#define BAUD_USUAL 115200
+
+void device_init(struct device *d, uint32_t index, const struct slot_config *config,
+                 const struct device_memory *memory)
+{
+    *d = (struct device){.config = *config, .index = index};
+    if (d->config.baud == 0) {
+        d->config.baud = BAUD_USUAL;
+    }
+    d->reopen_us = d->pace_us = d->post_us = TIME_NEVER;
+    struct job_config job = {.content = memory->content,
+                             .line = memory->line,
+                             .splice = memory->splice,
+                             .dialogue = memory->dialogue};
+    job_init(&d->job, &job);
+    buf_copy(d->view.id, sizeof(d->view.id), span_str(config->id));
+    buf_copy(d->view.fixture, sizeof(d->view.fixture), span_str(config->fixture));
+    buf_copy(d->view.name, sizeof(d->view.name), span_str(config->name));
+    d->view.waiting_for = REASON_NONE;
+    d->shown = UINT64_MAX;
+}
+
+/* ---- what is known ---- */
+
+bool device_is_idle(const struct device *d)
+{
+    enum job_phase phase = job_phase(&d->job);
+    return (phase == JOB_IDLE || phase == JOB_ENDED) && !d->job.msg_is_out;
+}
+
+bool device_has_board(const struct device *d)
+{
+    return d->port == PORT_OPEN && d->has_job && !d->job.is_lost && job_has_identity(&d->job);
+}
+
+bool device_is_admitting(const struct device *d)
+{
+    return d->port == PORT_OPEN && d->has_job && job_phase(&d->job) == JOB_ADMITTING;
+}
+
+static enum slot_state state_of_job(const struct device *d, int64_t now_us)
+{
+    switch (job_phase(&d->job)) {
+    case JOB_IDLE:
+        break;
+    case JOB_CONTACTING:
+        return job_is_silent(&d->job, now_us) ? SLOT_SILENT : SLOT_CONTACTING;
+    case JOB_IDENTIFYING:
+        return SLOT_IDENTIFYING;
+    case JOB_ADMITTING:
+        return SLOT_WAITING;
+    case JOB_RUNNING:
+    case JOB_LEAVING:
+        return SLOT_RUNNING;
+    case JOB_RECORDING: /* a PASS is told when it is stored; other endings at once */
+        return d->job.verdict.outcome == OUTCOME_PASS ? SLOT_RECORDING : SLOT_DONE;
+    case JOB_ENDED:
+        return SLOT_DONE;
+    }
+    return SLOT_OPENING;
+}
+
+enum slot_state device_state(const struct device *d, int64_t now_us)
+{
+    switch (d->port) {
+    case PORT_ABSENT:
+        return SLOT_ABSENT;
+    case PORT_OPENING:
+        return SLOT_OPENING;
+    case PORT_FAILED:
+        return SLOT_DONE;
+    case PORT_OPEN:
+        break;
+    }
+    if (d->is_held && (device_is_admitting(d) || device_is_idle(d))) {
+        return SLOT_HELD;
+    }
+    return d->wants_job ? SLOT_OPENING : state_of_job(d, now_us);
+}
+
+/* ---- the port ---- */
+
+static void open_port(struct device *d, struct device_host *host)
+{
+    d->port = PORT_OPENING;
+    d->reopen_us = TIME_NEVER;
+    d->is_blocked = false;
+    d->wire_free_us = 0;
+    d->pace_us = TIME_NEVER;
+    host->env->open(host->env->ctx, d->index, d->generation);
+}
+
+/* The board is gone or out of reach. */
+static void drop_port(struct device *d, struct device_host *host, int64_t now_us)
+{
+    if (d->port == PORT_OPENING || d->port == PORT_OPEN) {
+        host->env->close(host->env->ctx, d->index, d->generation);
+    }
+    d->pace_us = TIME_NEVER;
+    d->wants_job = false;
+    d->is_held = d->hold_released = d->is_started = false;
+    if (d->has_job) {
+        job_lost(&d->job, now_us);
+    }
+}
+
+void device_arrived(struct device *d, struct device_host *host, const char *port, const char *usb,
+                    bool is_fresh)
+{
+    d->generation++;
+    d->is_fresh = is_fresh;
+    buf_copy(d->port_name, sizeof(d->port_name), span_str(port ? port : ""));
+    buf_copy(d->usb, sizeof(d->usb), span_str(usb ? usb : ""));
+    open_port(d, host);
+}
+
+void device_left(struct device *d, struct device_host *host, int64_t now_us)
+{
+    drop_port(d, host, now_us);
+    d->port = PORT_ABSENT;
+    d->reopen_us = TIME_NEVER;
+}
+
+void device_closed(struct device *d, struct device_host *host, int64_t now_us)
+{
+    drop_port(d, host, now_us);
+    d->port = PORT_FAILED; /* the node may vanish in a moment (device_left), or the bridge comes back */
+    d->is_fresh = false;
+    d->port_verdict = (struct verdict){OUTCOME_LOST, FAULT_OPERATOR, REASON_unplugged, ""};
+    d->reopen_us = now_us + REOPEN_US;
+}
+
+void device_opened(struct device *d, int result, const char *detail, int64_t now_us)
+{
+    if (result == 0) {
+        d->port = PORT_OPEN;
+        d->wants_job = true;
+        return;
+    }
+    d->port = PORT_FAILED;
+    d->port_verdict = (struct verdict){OUTCOME_ERROR, FAULT_FIXTURE, REASON_port_open_failed, ""};
+    buf_copy(d->port_verdict.detail, sizeof(d->port_verdict.detail), span_str(detail ? detail : ""));
+    d->reopen_us = now_us + REOPEN_US;
+}
+
+void device_bytes(struct device *d, struct span octets, int64_t now_us)
+{
+    if (!d->has_job) {
+        return;
+    }
+    /* A board that was given up as silent and speaks now has come up late: once more, from the start. */
+    bool is_late = job_phase(&d->job) == JOB_ENDED && !job_has_identity(&d->job) && device_is_idle(d);
+    if (is_late) {
+        d->wants_job = true;
+        return;
+    }
+    job_rx(&d->job, octets, now_us);
+}
+
+void device_retry(struct device *d)
+{
+    d->wants_job = true;
+    d->is_started = true;
+    d->is_held = false;
+}
+
+/* ---- job ids ---- */
+
+/* 48 bits of milliseconds and 80 random ones in Crockford's base32: ids sort by time. */
+static void make_id(struct device_host *host, int64_t wall_ms, char out[JOB_ID_SIZE])
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    uint8_t octets[10];
+    host->env->random(host->env->ctx, octets);
+    uint64_t time = (uint64_t)wall_ms;
+    for (int i = 9; i >= 0; i--, time >>= 5) {
+        out[i] = digits[time & 31];
+    }
+    for (int half = 0; half < 2; half++) {
+        uint64_t bits = 0;
+        for (int i = 0; i < 5; i++) {
+            bits = bits << 8 | octets[half * 5 + i];
+        }
+        for (int i = 7; i >= 0; i--, bits >>= 5) {
+            out[10 + half * 8 + i] = digits[bits & 31];
+        }
+    }
+    out[26] = '\0';
+}
+
+static void start_job(struct device *d, struct device_host *host, int64_t now_us)
+{
+    struct job_begin begin = {.is_fresh = d->is_fresh, .baud = d->config.baud};
+    begin.started_wall_ms = host->clock->wall_ms(host->clock);
+    make_id(host, begin.started_wall_ms, begin.id);
+    buf_copy(begin.slot, sizeof(begin.slot), span_str(d->config.id));
+    buf_copy(begin.fixture, sizeof(begin.fixture), span_str(d->config.fixture));
+    d->wants_job = false;
+    d->has_job = true;
+    job_start(&d->job, &begin, now_us);
+    d->job.msg.slot_index = d->index;
+    d->job.msg.generation = d->generation;
+}
+
+/* ---- octets and messages out ---- */
+
+static int64_t wire_us(const struct device *d, size_t octets)
+{
+    return (int64_t)(octets * 10 * (size_t)US_PER_S / d->config.baud);
+}
+
+/* How many octets fit into the window now. */
+static size_t window(struct device *d, int64_t now_us)
+{
+    int64_t ahead = d->wire_free_us > now_us ? d->wire_free_us - now_us : 0;
+    int64_t room_us = WINDOW_US - ahead;
+    return room_us <= 0 ? 0 : (size_t)(room_us * d->config.baud / (10 * US_PER_S)) + 1;
+}
+
+static void pump(struct device *d, struct device_host *host, int64_t now_us)
+{
+    d->pace_us = TIME_NEVER;
+    while (d->port == PORT_OPEN && !d->is_blocked) {
+        struct span out = job_tx(&d->job);
+        if (out.len == 0) {
+            return;
+        }
+        int64_t ahead = d->wire_free_us > now_us ? d->wire_free_us - now_us : 0;
+        size_t room = window(d, now_us);
+        if (ahead > REFILL_US && room < out.len) {
+            d->pace_us = d->wire_free_us - REFILL_US;
+            return;
+        }
+        out.len = out.len < room ? out.len : room;
+        int taken = host->env->write(host->env->ctx, d->index, d->generation, out);
+        if (taken < 0) {
+            return; /* station_port_closed follows */
+        }
+        if (taken == 0) {
+            d->is_blocked = true;
+            return;
+        }
+        d->wire_free_us = (d->wire_free_us > now_us ? d->wire_free_us : now_us) + wire_us(d, (size_t)taken);
+        job_tx_done(&d->job, (size_t)taken, now_us);
+    }
+}
+
+static void lend(struct device *d, struct device_host *host, int64_t now_us)
+{
+    d->post_us = TIME_NEVER;
+    if (!d->job.msg_is_wanted) {
+        return;
+    }
+    if (d->job.msg.kind == LEDGER_RECORD && d->job.msg.ended_wall_ms == 0) {
+        job_stamp_end(&d->job, host->clock->wall_ms(host->clock), now_us);
+    }
+    struct ledger_msg *msg = job_take_msg(&d->job);
+    if (host->env->post(host->env->ctx, msg) < 0) {
+        job_give_back_msg(&d->job);
+        d->post_us = now_us + REPOST_US;
+    }
+}
+
+/* ---- showing ---- */
+
+/* Everything the view depends on, in one number; a collision would only delay a change until the next one. */
+static uint64_t fingerprint(const struct device *d, enum slot_state state, enum reason waiting_for)
+{
+    uint64_t mix = 1469598103934665603u;
+    const uint64_t parts[] = {state,
+                              d->generation,
+                              d->has_job,
+                              d->job.row,
+                              (uint64_t)job_phase(&d->job),
+                              d->job.msg.imei[0] != '\0',
+                              (uint64_t)d->job.verdict.outcome,
+                              (uint64_t)d->job.verdict.reason,
+                              (uint64_t)d->port_verdict.reason,
+                              d->port,
+                              (uint64_t)waiting_for,
+                              (uint64_t)d->job.started_us};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        mix = (mix ^ parts[i]) * 1099511628211u;
+    }
+    return mix;
+}
+
+static void show_job(struct slot_view *v, const struct job *job)
+{
+    memcpy(v->imei, job->msg.imei, sizeof(v->imei));
+    memcpy(v->uuid, job->msg.uuid, sizeof(v->uuid));
+    memcpy(v->model, job->msg.model, sizeof(v->model));
+    memcpy(v->modem_firmware, job->msg.modem_firmware, sizeof(v->modem_firmware));
+    memcpy(v->order, job->msg.order, sizeof(v->order));
+    memcpy(v->job, job->msg.job, sizeof(v->job));
+    memcpy(v->earlier_job, job->msg.earlier_job, sizeof(v->earlier_job));
+    buf_copy(v->step, sizeof(v->step), span_str(job_step(job)));
+    v->progress_permille = job_progress_permille(job);
+    v->proof = job->msg.proof;
+}
+
+static void show_verdict(struct slot_view *v, const struct verdict *verdict, int64_t wall_ms)
+{
+    v->has_verdict = true;
+    v->verdict = *verdict;
+    v->verdict_wall_ms = wall_ms;
+}
+
+static bool job_tells(const struct device *d)
+{
+    enum job_phase phase = job_phase(&d->job);
+    bool is_told = phase == JOB_ENDED || (phase == JOB_RECORDING && d->job.verdict.outcome != OUTCOME_PASS);
+    return d->has_job && is_told && d->job.verdict.outcome != OUTCOME_NONE;
+}
+
+static void show(struct device *d, struct device_host *host, enum slot_state state, enum reason waiting_for)
+{
+    struct slot_view *v = &d->view;
+    struct slot_view fresh = {.state = state, .generation = d->generation, .waiting_for = waiting_for};
+    memcpy(fresh.id, v->id, sizeof(fresh.id));
+    memcpy(fresh.fixture, v->fixture, sizeof(fresh.fixture));
+    memcpy(fresh.name, v->name, sizeof(fresh.name));
+    memcpy(fresh.port, d->port_name, sizeof(fresh.port));
+    memcpy(fresh.usb, d->usb, sizeof(fresh.usb));
+    fresh.changed_wall_ms = host->clock->wall_ms(host->clock);
+    /* A board that was pulled in the middle of its job stays on the tile, with what to do, until the next one
+     * comes; one that left after its verdict takes it along. */
+    bool was_pulled = d->has_job && d->job.verdict.outcome == OUTCOME_LOST;
+    if (d->port != PORT_ABSENT || was_pulled) {
+        if (d->has_job && !d->wants_job && d->port != PORT_OPENING) {
+            show_job(&fresh, &d->job);
+            if (job_tells(d)) {
+                show_verdict(&fresh, &d->job.verdict, d->job.msg.ended_wall_ms);
+            }
+        }
+        if (d->port == PORT_FAILED && !fresh.has_verdict) {
+            show_verdict(&fresh, &d->port_verdict, fresh.changed_wall_ms);
+        }
+    } else {
+        fresh.port[0] = '\0';
+    }
+    *v = fresh;
+    host->env->publish(host->env->ctx, d->index, v);
+}
+
+void device_settle(struct device *d, struct device_host *host, int64_t now_us)
+{
+    if (d->wants_job && d->port == PORT_OPEN && device_is_idle(d)) {
+        start_job(d, host, now_us);
+        d->is_fresh = false;
+    }
+    lend(d, host, now_us);
+    pump(d, host, now_us);
+    enum slot_state state = device_state(d, now_us);
+    enum reason waiting_for = state == SLOT_WAITING || state == SLOT_HELD ? host->waiting_for : REASON_NONE;
+    uint64_t now_shown = fingerprint(d, state, waiting_for);
+    if (now_shown != d->shown) {
+        d->shown = now_shown;
+        show(d, host, state, waiting_for);
+    }
+}
+
+/* ---- time ---- */
+
+int64_t device_deadline(const struct device *d)
+{
+    int64_t at = time_min(d->reopen_us, time_min(d->pace_us, d->post_us));
+    if (!d->has_job) {
+        return at;
+    }
+    at = time_min(at, job_deadline(&d->job));
+    if (job_phase(&d->job) == JOB_CONTACTING && !d->job.has_heard && d->view.state != SLOT_SILENT) {
+        at = time_min(at, d->job.started_us + 3 * US_PER_S); /* when it is to be shown as silent */
+    }
+    return at;
+}
+
+void device_tick(struct device *d, struct device_host *host, int64_t now_us)
+{
+    if (now_us >= d->reopen_us && d->port == PORT_FAILED) {
+        d->generation++;
+        open_port(d, host);
+    }
+    if (d->has_job) {
+        job_tick(&d->job, now_us);
+    }
+}
