@@ -69,7 +69,7 @@ static const char *resolve_port(struct config_builder *builder, const struct con
     }
     const char *path = config_resolve(builder, value->node->string);
     if (strlen(path) >= PORT_PATH_SIZE) {
-        config_complain(&builder->reader, &value->node->place, ERR_RANGE,
+        config_complain(&builder->reader, &value->place, ERR_RANGE,
                         "the port's path has %zu octets; at most %d are possible", strlen(path),
                         PORT_PATH_SIZE - 1);
     }
@@ -185,7 +185,7 @@ static void build_station(struct config_builder *builder, const struct toml_node
     size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     if (strlen(config->socket_path) > room) {
         config_complain(
-            &builder->reader, &state_dir->node->place, ERR_RANGE,
+            &builder->reader, &state_dir->place, ERR_RANGE,
             "state_dir is too long: %s in it would have %zu octets, and a socket's path at most %zu",
             CONFIG_SOCKET_NAME, strlen(config->socket_path), room);
     }
@@ -237,18 +237,18 @@ static void build_slot(struct config_builder *builder, const struct toml_node *t
     slot->port = resolve_port(builder, port);
     slot->baud = baud->is_set && !baud->is_bad ? (uint32_t)baud->number : fixture->baud;
     slot->flow = flow->is_set && !flow->is_bad ? (enum config_flow)flow->number : fixture->flow;
-    *ret_place = slot->usb ? usb->node->place : slot->port ? port->node->place : table->place;
+    *ret_place = slot->usb ? usb->place : slot->port ? port->place : table->place;
 
     for (uint32_t i = 0; !name->is_bad && i < fixture->n_slots; i++) {
         if (strcmp(fixture->slots[i].name, slot->name) == 0) {
-            config_complain(&builder->reader, &name->node->place, ERR_DUPLICATE,
+            config_complain(&builder->reader, &name->place, ERR_DUPLICATE,
                             "another slot of this fixture is called \"%s\"; give each one its own name",
                             slot->name);
             break;
         }
     }
     if (usb->is_set && port->is_set) {
-        config_complain(&builder->reader, &port->node->place, ERR_CONFLICT,
+        config_complain(&builder->reader, &port->place, ERR_CONFLICT,
                         "port and usb are both given; a slot has one of them, remove the other");
     } else if (!usb->is_set && !port->is_set) {
         config_complain(&builder->reader, &table->place, ERR_NOT_FOUND,
@@ -327,7 +327,7 @@ static void check_ports_or_slots(struct config_builder *builder, const struct to
 {
     if (ports->is_set && n_slots > 0) {
         config_complain(
-            &builder->reader, &ports->node->place, ERR_CONFLICT,
+            &builder->reader, &ports->place, ERR_CONFLICT,
             "ports and [[fixture.slot]] are both given; a fixture has one of them, remove the other");
     } else if (!ports->is_set && n_slots == 0) {
         config_complain(&builder->reader, &table->place, ERR_NOT_FOUND,
@@ -342,7 +342,7 @@ static void check_fixture_name(struct config_builder *builder, const struct conf
     const struct config_fixture *fixture = &config->fixtures[config->n_fixtures];
     for (uint32_t i = 0; !name->is_bad && i < config->n_fixtures; i++) {
         if (strcmp(config->fixtures[i].name, fixture->name) == 0) {
-            config_complain(&builder->reader, &name->node->place, ERR_DUPLICATE,
+            config_complain(&builder->reader, &name->place, ERR_DUPLICATE,
                             "another fixture is called \"%s\"; give each one its own name", fixture->name);
             return;
         }
@@ -365,7 +365,7 @@ static void build_fixture(struct config_builder *builder, const struct toml_node
     const struct config_value *ports = &values[OPT_FIXTURE_PORTS];
     fixture->ports = resolve_port(builder, ports);
     if (fixture->ports) {
-        add_use(builder, uses, &(struct port_use){.fixture = fixture, .place = ports->node->place});
+        add_use(builder, uses, &(struct port_use){.fixture = fixture, .place = ports->place});
     }
     build_slots(builder, table, fixture, uses);
     check_ports_or_slots(builder, table, ports, fixture->n_slots);
@@ -456,7 +456,6 @@ int config_parse(struct span text, const char *path, struct config **ret, struct
         r = parse_with(&reader, text, path, ret);
     }
     config_reader_done(&reader);
-    config_errors_sort(errors);
     return r;
 }
 

@@ -29,8 +29,8 @@ static bool check_certificates(struct config_builder *builder, const struct conf
     const struct pem_finding *finding = pem_refusal(pem);
     if (finding) {
         const struct pem_fault_text *text = pem_fault_text(finding->fault);
-        config_complain(&builder->reader, &value->node->place, ERR_FORMAT, "%s:%d:%d: %s. %s", path,
-                        finding->line, finding->column, text->what, text->remedy);
+        config_complain(&builder->reader, &value->place, ERR_FORMAT, "%s:%d:%d: %s. %s", path, finding->line,
+                        finding->column, text->what, text->remedy);
         return false;
     }
     for (size_t i = 0; i < pem->n_blocks; i++) {
@@ -38,15 +38,14 @@ static bool check_certificates(struct config_builder *builder, const struct conf
         struct cert cert;
         struct err_info info = {0};
         if (block->label != PEM_CERTIFICATE) {
-            config_complain(&builder->reader, &value->node->place, ERR_FORMAT,
+            config_complain(&builder->reader, &value->place, ERR_FORMAT,
                             "%s:%d: this is no certificate (%s); a ca holds certificates only", path,
                             block->line, pem_label_text(block->label));
             return false;
         }
         int r = cert_parse(block->der, &cert, &info);
         if (r < 0) {
-            config_complain(&builder->reader, &value->node->place, r, "%s:%d: %s", path, block->line,
-                            info.text);
+            config_complain(&builder->reader, &value->place, r, "%s:%d: %s", path, block->line, info.text);
             return false;
         }
     }
@@ -62,7 +61,7 @@ static void write_content(struct config_builder *builder, const struct product *
     int64_t len = content ? pem_write(pem, style, content, CRED_CONTENT_MAX) : 0;
     if (len < 0) {
         config_complain(
-            &builder->reader, &value->node->place, ERR_RANGE,
+            &builder->reader, &value->place, ERR_RANGE,
             "%s: the certificates have more than %d octets together; keep those that the product needs", path,
             CRED_CONTENT_MAX);
         return;
@@ -79,7 +78,7 @@ static void read_content(struct config_builder *builder, const struct product *p
     struct err_info info = {0};
     int r = config_read_file(path, PEM_TEXT_MAX, &text, &info);
     if (r < 0) {
-        config_complain(&builder->reader, &value->node->place, r, "%s %s", path, info.text);
+        config_complain(&builder->reader, &value->place, r, "%s %s", path, info.text);
         return;
     }
     struct pem pem;
@@ -101,16 +100,16 @@ static void check_origin(struct config_builder *builder, const struct config_val
     bool is_file = from->number == FROM_FILE;
     if (is_file && type != CRED_CA && !values[OPT_ENTRY_TYPE].is_bad) {
         config_complain(
-            &builder->reader, &from->node->place, ERR_REFUSED,
+            &builder->reader, &from->place, ERR_REFUSED,
             "from is \"file\" for a %s; a file is the same for every board, so only a ca may come from "
             "one; write from = \"bundle\"",
             cred_type_name(type));
     } else if (is_file && !file->is_set) {
-        config_complain(&builder->reader, &from->node->place, ERR_NOT_FOUND,
+        config_complain(&builder->reader, &from->place, ERR_NOT_FOUND,
                         "from is \"file\", but no file is named; add a line such as: file = %s",
                         config_options[OPT_ENTRY_FILE].example);
     } else if (!is_file && file->is_set) {
-        config_complain(&builder->reader, &file->node->place, ERR_CONFLICT,
+        config_complain(&builder->reader, &file->place, ERR_CONFLICT,
                         "file is given, but from is \"bundle\"; remove the line, or write from = \"file\"");
     }
 }
@@ -320,7 +319,7 @@ static void check_product_name(struct config_builder *builder, const struct conf
     const struct product *products = builder->config->products;
     for (uint32_t i = 0; !name->is_bad && i < n; i++) {
         if (strcmp(products[i].name, products[n].name) == 0) {
-            config_complain(&builder->reader, &name->node->place, ERR_DUPLICATE,
+            config_complain(&builder->reader, &name->place, ERR_DUPLICATE,
                             "another product is called \"%s\"; give each one its own name", products[n].name);
             return;
         }

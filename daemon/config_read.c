@@ -19,6 +19,12 @@
 
 /* ---- mistakes */
 
+static bool stands_behind(const struct err_info *item, const struct toml_place *place)
+{
+    return item->line != place->line ? item->line > place->line : item->column > place->column;
+}
+
+/* Into the order of the file; what is said of one place stays in the order in which it was found. */
 void config_complain(struct config_reader *reader, const struct toml_place *place, int code,
                      const char *format, ...)
 {
@@ -27,28 +33,18 @@ void config_complain(struct config_reader *reader, const struct toml_place *plac
         errors->more++;
         return;
     }
+    struct toml_place at = place ? *place : (struct toml_place){0, 0};
+    uint32_t i = errors->n++;
+    for (; i > 0 && stands_behind(&errors->items[i - 1], &at); i--) {
+        errors->items[i] = errors->items[i - 1];
+    }
     char text[sizeof(errors->items[0].text) + 80]; /* err_set_at cuts it cleanly */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    errors->items[errors->n] = (struct err_info){0};
-    err_set_at(&errors->items[errors->n++], code, place ? place->line : 0, place ? place->column : 0, "%s",
-               text);
-}
-
-static int compare_places(const void *a, const void *b)
-{
-    const struct err_info *left = a, *right = b;
-    if (left->line != right->line) {
-        return left->line < right->line ? -1 : 1;
-    }
-    return (left->column > right->column) - (left->column < right->column);
-}
-
-void config_errors_sort(struct config_errors *errors)
-{
-    qsort(errors->items, errors->n, sizeof(errors->items[0]), compare_places);
+    errors->items[i] = (struct err_info){0};
+    err_set_at(&errors->items[i], code, at.line, at.column, "%s", text);
 }
 
 /* ---- defaults */
@@ -343,6 +339,9 @@ void config_read_table(struct config_reader *reader, enum config_section section
         }
         values[i] = (struct config_value){.node = find(table, row->name)};
         values[i].is_set = values[i].node != NULL;
+        values[i].place = values[i].node ? values[i].node->place
+                          : table        ? table->place
+                                         : (struct toml_place){1, 1};
         values[i].is_bad = values[i].is_set && !read_value(reader, row, &values[i]);
         if (table && !values[i].is_set && row->is_required) {
             config_complain(reader, &table->place, ERR_NOT_FOUND, "%s has no %s; add a line such as: %s = %s",

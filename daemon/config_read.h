@@ -21,7 +21,8 @@ struct config_reader {
 /* One option as read. After a mistake it holds the default, if there is one, and says so: judgements that
  * need the file's own word look at is_bad first. */
 struct config_value {
-    const struct toml_node *node; /* the file's or the default's; NULL when it was left out and has none */
+    const struct toml_node *node; /* the file's or the default's; NULL when there is neither */
+    struct toml_place place;      /* in the file; the table's when it was left out */
     bool is_set;                  /* the file says it */
     bool is_bad;                  /* the file says something wrong; reported already */
     int64_t number;               /* TYPE_INT, TYPE_BOOL (0, 1), TYPE_WORD (index of the word) */
@@ -31,12 +32,9 @@ struct config_value {
 int config_reader_init(struct config_reader *reader, struct config_errors *errors);
 void config_reader_done(struct config_reader *reader);
 
-/* Adds a mistake. `place` may be NULL: the file as a whole. */
+/* Adds a mistake, in the order of the file. `place` may be NULL: the file as a whole. */
 void config_complain(struct config_reader *reader, const struct toml_place *place, int code,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-/* Into the order of the file. */
-void config_errors_sort(struct config_errors *errors);
 
 /*
  * The tables of `section` in `parent`: the first one, or NULL. Complains of too few, too many and of what is

@@ -228,6 +228,21 @@ static const struct {
       "match "
       "names the slot: \"/run/rack1/slot*\"",
       "11:9: ports \"/run/q/slot[0\" has a '[' without its ']'"}},
+    /* a second mistake beside a value that is wrong already */
+    {STATION
+     "[[fixture]]\nname = \"r\"\nports = \"x\"\n[[fixture.slot]]\nname = \"1\"\nusb = \"1\"\nport = 1\n",
+     {"5:9: ports \"x\" is no glob for slots; wildcards stand in its last part only, and what they match "
+      "names the "
+      "slot: \"/run/rack1/slot*\"",
+      "5:9: ports and [[fixture.slot]] are both given; a fixture has one of them, remove the other",
+      "8:7: usb \"1\" is no USB path and interface; write it as sysfs does: "
+      "bus-port.port:configuration.interface, "
+      "such as \"1-1.2:1.0\"",
+      "9:8: port is a whole number; it must be a string",
+      "9:8: port and usb are both given; a slot has one of them, remove the other"}},
+    {RACK PRODUCT PAIR ENTRY("7", "ca", "bundle") "file = 1\n",
+     {"21:8: file is a whole number; it must be a string",
+      "21:8: file is given, but from is \"bundle\"; remove the line, or write from = \"file\""}},
 
     /* products */
     {RACK "[[product]]\n",
