@@ -224,24 +224,48 @@ static void beyond_the_bound_the_rest_waits(void **state)
     assert_true(is_served);
 }
 
-static void closes_go_before_opens(void **state)
+/* Nobody has begun: it comes back although every thread hangs. */
+static void a_waiting_open_is_cancelled_at_once(void **state)
 {
     struct bench *b = *state;
-    struct opener_job *job = post_open(b, 0, "a");
-    assert_ptr_equal(take_one(b), job);
-    for (uint32_t i = 1; i <= OPENER_THREADS_MAX; i++) {
+    for (uint32_t i = 0; i < OPENER_THREADS_MAX; i++) {
         post_open(b, i, "hangs");
     }
     gate_until_hanging(&b->gate, OPENER_THREADS_MAX);
-    struct opener_job *open_job = post_open(b, 100, "h");
-    post_close(b, job);
-    opener_cancel(b->opener, open_job); /* nobody has begun: it comes back although all threads hang */
-    assert_ptr_equal(take_one(b), open_job);
-    assert_int_equal(open_job->fd, -ECANCELED);
+    struct opener_job *first = post_open(b, 100, "a"), *last = post_open(b, 101, "a");
+    opener_cancel(b->opener, last);
+    assert_ptr_equal(take_one(b), last);
+    assert_int_equal(last->fd, -ECANCELED);
+    opener_cancel(b->opener, first);
+    assert_ptr_equal(take_one(b), first);
     take_nothing(b);
-    post_open(b, 101, "h");
+}
+
+/* With one thread the order of answers is that of its work. */
+static void closes_go_before_opens(void **state)
+{
+    struct bench *b = *state;
+    struct opener_config config = {.open = gate_opener,
+                                   .close = gate_closer,
+                                   .ctx = &b->gate,
+                                   .threads = 1,
+                                   .threads_max = 1,
+                                   .jobs_max = 4};
+    opener_free(b->opener, (int)(BOUND_US / US_PER_MS));
+    b->opener = opener_new(&config, NULL);
+    struct opener_job *job = post_open(b, 0, "a");
+    assert_ptr_equal(take_one(b), job);
+    struct opener_job *hanging = post_open(b, 1, "hangs");
+    gate_until_hanging(&b->gate, 1);
+    struct opener_job *other = post_open(b, 2, "a");
+    post_close(b, job);
     gate_set(&b->gate, true);
-    gate_until_closed(&b->gate, 1);
+    struct opener_job *expected[] = {hanging, job, other};
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        assert_ptr_equal(take_one(b), expected[i]);
+    }
+    post_close(b, hanging);
+    post_close(b, other);
 }
 
 static void a_cancelled_open_is_closed_by_the_pool(void **state)
@@ -359,6 +383,7 @@ int main(void)
         T(opens_and_closes),
         T(hanging_opens_delay_nobody_else),
         T(beyond_the_bound_the_rest_waits),
+        T(a_waiting_open_is_cancelled_at_once),
         T(closes_go_before_opens),
         T(a_cancelled_open_is_closed_by_the_pool),
         T(cancelling_an_answered_open_changes_nothing),
