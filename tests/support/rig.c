@@ -1,0 +1,266 @@
+/* The job's surroundings, played in one thread: a link of unlimited buffers behind the station's pace, and a
+ * ledger. */
+#include "support/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "job/check.h"
+#include "pki/digest.h"
+
+#define BAUD 115200
+
+static const char CA_FILE[] = "/usr/share/ca-certificates/mozilla/Amazon_Root_CA_1.crt";
+
+/* Real modems that check (527) want a real certificate; the CA serves as one. */
+static char ca_text[4096];
+
+static void load_ca(void)
+{
+    if (ca_text[0]) {
+        return;
+    }
+    FILE *file = fopen(CA_FILE, "re");
+    if (!file || fread(ca_text, 1, sizeof(ca_text) - 1, file) == 0) {
+        fprintf(stderr, "cannot read %s: install ca-certificates\n", CA_FILE);
+        abort();
+    }
+    fclose(file);
+}
+
+static const char key_text[] = "-----BEGIN PRIVATE KEY-----\n"
+                               "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPlayedKeyOfTheRi\n"
+                               "gNotARealOneButLongEnoughToBeFoundAgainIfItEverLeaksIntoADialog0\n"
+                               "-----END PRIVATE KEY-----\n";
+
+static void add_entry(struct product *p, enum cred_type type, bool from_bundle)
+{
+    struct product_entry *e = &p->entries[p->n_entries++];
+    *e = (struct product_entry){.sec_tag = RIG_TAG, .type = type, .from_bundle = from_bundle};
+    if (!from_bundle) {
+        e->content = span_str(ca_text);
+        sha256(e->content, &e->sha256);
+    }
+}
+
+void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term)
+{
+    load_ca();
+    *rig = (struct rig){
+        .state = BUNDLE_BOUND, .refuse_claim = REASON_NONE, .ledger_us = 2000, .answer_us = TIME_NEVER};
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.family = family;
+    config.term = term;
+    rig->board = simboard_new(&config);
+    rig->memory = (struct job_config){.content = calloc(1, JOB_CONTENT_SIZE),
+                                      .line = malloc(JOB_LINE_SIZE),
+                                      .splice = malloc(JOB_SPLICE_SIZE),
+                                      .dialogue = malloc(JOB_DIALOGUE_SIZE)};
+    if (!rig->board || !rig->memory.content || !rig->memory.line || !rig->memory.splice ||
+        !rig->memory.dialogue) {
+        abort();
+    }
+    struct product *p = &rig->product;
+    snprintf(p->name, sizeof(p->name), "tracker");
+    p->final_line_end = true;
+    p->job_limit_s = 60;
+    add_entry(p, CRED_CA, false);
+    add_entry(p, CRED_CLIENT_CERT, true);
+    add_entry(p, CRED_PRIVATE_KEY, true);
+    rig->contents[1] = ca_text;
+    rig->contents[2] = key_text;
+    job_init(&rig->job, &rig->memory);
+    rig->now_us = 5 * US_PER_S; /* booted long ago */
+    simboard_run(rig->board, rig->now_us);
+    simboard_port_open(rig->board, rig->now_us);
+}
+
+void rig_done(struct rig *rig)
+{
+    simboard_free(rig->board);
+    free(rig->memory.content);
+    free(rig->memory.line);
+    free(rig->memory.splice);
+    free(rig->memory.dialogue);
+}
+
+void rig_start(struct rig *rig, bool is_fresh)
+{
+    struct job_begin begin = {
+        .id = "01TESTJOB", .slot = "rack1/001", .fixture = "rack1", .is_fresh = is_fresh, .baud = BAUD};
+    job_start(&rig->job, &begin, rig->now_us);
+}
+
+/* ---- the played ledger ---- */
+
+static void play_claim(struct rig *rig, struct ledger_msg *msg)
+{
+    if (rig->refuse_claim != REASON_NONE) {
+        msg->status = LEDGER_NO;
+        msg->reason = rig->refuse_claim;
+        return;
+    }
+    rig->claims++;
+    snprintf(msg->bundle, sizeof(msg->bundle), "bundle-1");
+    msg->bundle_state = rig->state;
+    msg->passed_before = rig->passed_before;
+    msg->n_entries = rig->product.n_entries;
+    for (uint32_t i = 0; i < msg->n_entries; i++) {
+        const struct product_entry *e = &rig->product.entries[i];
+        msg->entries[i] =
+            (struct ledger_entry){.sec_tag = e->sec_tag, .type = e->type, .from_bundle = e->from_bundle};
+    }
+}
+
+static void play_digest(struct rig *rig, struct ledger_msg *msg)
+{
+    msg->content_len = 0;
+    for (uint32_t i = 0; i < msg->n_entries; i++) {
+        struct ledger_entry *e = &msg->entries[i];
+        if (!e->from_bundle) {
+            e->expected = rig->product.entries[i].sha256;
+            continue;
+        }
+        size_t len = strlen(rig->contents[i]);
+        memcpy(msg->content + msg->content_len, rig->contents[i], len);
+        e->clear_at = msg->content_len;
+        e->clear_len = (uint32_t)len;
+        msg->content_len += (uint32_t)len;
+        sha256(span_str(rig->contents[i]), &e->expected);
+    }
+}
+
+static void play_record(struct rig *rig, struct ledger_msg *msg)
+{
+    rig->records++;
+    rig->recorded = *msg;
+    memcpy(rig->dialogue, msg->dialogue.at, msg->dialogue.len);
+    rig->dialogue[msg->dialogue.len] = '\0';
+    if (msg->bundle_effect == BUNDLE_INSTALLED) {
+        rig->state = BUNDLE_INSTALLED_STATE;
+        rig->passed_before = true;
+    }
+}
+
+static void play(struct rig *rig, struct ledger_msg *msg)
+{
+    if (rig->failures > 0) {
+        rig->failures--;
+        msg->status = LEDGER_FAILED;
+        return;
+    }
+    msg->status = LEDGER_OK;
+    switch (msg->kind) {
+    case LEDGER_CLAIM:
+        play_claim(rig, msg);
+        break;
+    case LEDGER_DIGEST:
+        play_digest(rig, msg);
+        break;
+    case LEDGER_EXPLAIN:
+        msg->explain_mangling = MANGLING_OTHER;
+        break;
+    case LEDGER_EXPOSE:
+        rig->exposes++;
+        rig->exposed_at_write += simboard_nvm_writes(rig->board, RIG_TAG, CRED_PRIVATE_KEY);
+        rig->state = rig->state == BUNDLE_BOUND ? BUNDLE_EXPOSED : rig->state;
+        break;
+    case LEDGER_RECORD:
+        play_record(rig, msg);
+        break;
+    }
+}
+
+/* ---- time ---- */
+
+static void pump(struct rig *rig)
+{
+    struct job *job = &rig->job;
+    for (struct span out = job_tx(job); out.len > 0; out = job_tx(job)) {
+        size_t taken = simboard_from_host(rig->board, out.at, out.len, rig->now_us);
+        if (taken == 0) {
+            break;
+        }
+        job_tx_done(job, taken, rig->now_us);
+    }
+    if (job->msg_is_wanted && !rig->out) {
+        if (job->msg.kind == LEDGER_RECORD) {
+            job_stamp_end(job, 1, rig->now_us);
+        }
+        rig->out = job_take_msg(job);
+        rig->answer_us = rig->now_us + rig->ledger_us;
+    }
+    if (job_phase(job) == JOB_ADMITTING) {
+        struct job_grant grant = {.order = "WO-1", .product = &rig->product};
+        job_admit(job, &grant, rig->now_us);
+        pump(rig);
+    }
+}
+
+bool rig_step(struct rig *rig)
+{
+    pump(rig);
+    int64_t next = time_min(simboard_next_us(rig->board), time_min(job_deadline(&rig->job), rig->answer_us));
+    if (next == TIME_NEVER) {
+        return false;
+    }
+    rig->now_us = next > rig->now_us ? next : rig->now_us;
+    simboard_run(rig->board, rig->now_us);
+    char octets[512];
+    size_t n = simboard_to_host(rig->board, octets, sizeof(octets), rig->now_us);
+    if (n > 0) {
+        job_rx(&rig->job, span_of(octets, n), rig->now_us);
+    }
+    if (!simboard_is_plugged(rig->board)) {
+        job_lost(&rig->job, rig->now_us);
+    }
+    if (rig->now_us >= rig->answer_us) {
+        struct ledger_msg *msg = rig->out;
+        rig->out = NULL;
+        rig->answer_us = TIME_NEVER;
+        play(rig, msg);
+        job_answer(&rig->job, rig->now_us);
+    }
+    if (rig->now_us >= job_deadline(&rig->job)) {
+        job_tick(&rig->job, rig->now_us);
+    }
+    pump(rig);
+    return true;
+}
+
+bool rig_run(struct rig *rig, int limit_s)
+{
+    int64_t end = rig->now_us + limit_s * US_PER_S;
+    while (job_phase(&rig->job) != JOB_ENDED) {
+        if (rig->now_us > end || !rig_step(rig)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct verdict *rig_provision(struct rig *rig, bool is_fresh)
+{
+    rig_start(rig, is_fresh);
+    if (!rig_run(rig, 600)) {
+        fprintf(stderr, "the job has not ended: it is at %s\n", job_step(&rig->job));
+        abort();
+    }
+    return &rig->job.verdict;
+}
+
+bool rig_board_is_right(const struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->product.n_entries; i++) {
+        const struct product_entry *e = &rig->product.entries[i];
+        struct span wanted = e->from_bundle ? span_str(rig->contents[i]) : e->content;
+        struct simboard_entry entry;
+        if (!simboard_entry_find(rig->board, e->sec_tag, (unsigned)e->type, &entry) ||
+            !span_eq(wanted, span_of(entry.content, entry.len))) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,58 @@
+/*
+ * A rig for one job: the job itself, one simulated board, a link in memory and virtual time. The ledger is
+ * played by the rig: it claims, "unseals" and explains from contents given in the clear, so that a test of
+ * the job needs neither database nor keys. Everything is deterministic.
+ */
+#ifndef CERTLINE_TESTS_RIG_H
+#define CERTLINE_TESTS_RIG_H
+
+#include "job/job.h"
+#include "sim/board.h"
+
+#define RIG_TAG 16842753u
+
+struct rig {
+    int64_t now_us;
+    struct simboard *board;
+    struct job job;
+    struct product product;
+    struct job_config memory;
+    const char
+        *contents[PRODUCT_ENTRIES_MAX]; /* of the bundle's entries, by entry index; static or the test's */
+
+    /* What the played ledger does. */
+    enum bundle_state state;
+    bool passed_before;
+    enum reason refuse_claim; /* REASON_NONE: grants it */
+    int failures;             /* so many messages are answered FAILED first */
+    int64_t ledger_us;        /* how long an answer takes */
+
+    struct ledger_msg *out;
+    int64_t answer_us;
+    uint32_t claims, exposes, records; /* answered well */
+    uint32_t exposed_at_write;  /* writes of a bundle's entry seen on the board before EXPOSED was answered */
+    struct ledger_msg recorded; /* copy of the last RECORD; its dialogue is copied as well */
+    char dialogue[JOB_DIALOGUE_SIZE];
+};
+
+/* A board of this family, plugged and booted; a product with Amazon's root as CA, a certificate and a key
+ * from the bundle. rig_done frees. */
+void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term);
+void rig_done(struct rig *rig);
+
+/* Starts a job; `is_fresh` as in struct job_begin. */
+void rig_start(struct rig *rig, bool is_fresh);
+
+/* Runs until the job has ended, at most `limit_s` of virtual time. Returns false when it has not. */
+bool rig_run(struct rig *rig, int limit_s);
+/* One event. False: nothing is going to happen any more. */
+bool rig_step(struct rig *rig);
+
+/* Starts and runs, and returns the verdict recorded. Fails the test when the job does not end in 10 minutes.
+ */
+const struct verdict *rig_provision(struct rig *rig, bool is_fresh);
+
+/* The board holds exactly what the product asks for. */
+bool rig_board_is_right(const struct rig *rig);
+
+#endif

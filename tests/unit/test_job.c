@@ -1,0 +1,256 @@
+/* The job against the simulated board: what a person would see in the record. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "job/contact.h"
+#include "job/plan.h"
+#include "support/rig.h"
+
+static void assert_verdict(const struct rig *rig, enum outcome outcome, enum reason reason)
+{
+    const struct verdict *v = &rig->job.verdict;
+    if (v->outcome != outcome || v->reason != reason) {
+        print_error("verdict %s %s (%s), wanted %s %s\n%s", outcome_name(v->outcome),
+                    reason_text(v->reason)->name, v->detail, outcome_name(outcome), reason_text(reason)->name,
+                    rig->dialogue);
+        fail();
+    }
+    assert_int_equal(rig->records, 1);
+    assert_null(strstr(rig->dialogue, "RealOneBut"));
+}
+
+static void test_tables_are_sound(void **state)
+{
+    (void)state;
+    const char *bad = plan_check();
+    if (bad) {
+        print_error("%s\n", bad);
+    }
+    assert_null(bad);
+}
+
+static void test_every_family_and_terminator(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sim_family family;
+        enum sim_terminator term;
+        bool is_fresh;
+        enum product_proof proof;
+        enum reason reason;
+    } cases[] = {
+        {SIM_F2B, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_CR, false, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_LF, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_LF, false, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_CRLF, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_CRLF, false, PROOF_DIGEST, REASON_ok},
+        {SIM_F2A, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F1_3B, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
+        {SIM_FN, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F1, SIM_TERM_CR, true, PROOF_PRESENCE, REASON_presence_only},
+        {SIM_F1_3A, SIM_TERM_CR, true, PROOF_PRESENCE, REASON_presence_only},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, cases[i].family, cases[i].term);
+        rig.product.proof = cases[i].proof;
+        rig_provision(&rig, cases[i].is_fresh);
+        assert_verdict(&rig, OUTCOME_PASS, cases[i].reason);
+        assert_true(rig_board_is_right(&rig));
+        assert_int_equal(rig.recorded.bundle_effect, BUNDLE_INSTALLED);
+        assert_int_equal(rig.exposes, 1);
+        assert_int_equal(rig.exposed_at_write, 0);
+        assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 1);
+        assert_int_equal(simboard_info(rig.board).cfun, 0);
+        rig_done(&rig);
+    }
+}
+
+static void test_placeholder_firmware_is_no_proof(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, SIM_F1, SIM_TERM_CR);
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_FAIL, REASON_firmware_not_allowed);
+    assert_int_equal(rig.claims, 0);
+    rig_done(&rig);
+}
+
+static void test_right_board_is_left_alone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+    rig_provision(&rig, true);
+    uint64_t before = simboard_executed_total(rig.board);
+    rig.records = 0;
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_PASS, REASON_already_right);
+    uint32_t lists = 0;
+    for (size_t i = simboard_executed_count(rig.board) - (simboard_executed_total(rig.board) - before);
+         i < simboard_executed_count(rig.board); i++) {
+        lists += strncmp(simboard_executed_at(rig.board, i), "AT%CMNG=1", 9) == 0;
+    }
+    assert_int_equal(lists, 1);
+    assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 1);
+    rig_done(&rig);
+}
+
+/* A fault of the simulator and how the job must end with it. */
+static void test_faults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault;
+        enum outcome outcome;
+        enum reason reason;
+        bool is_right; /* the board, afterwards */
+    } cases[] = {
+        {"lost_reply@write", OUTCOME_PASS, REASON_ok, true},
+        {"lost_reply@command:14", OUTCOME_PASS, REASON_ok, true},
+        {"hang@write", OUTCOME_FAIL, REASON_no_answer, false},
+        {"hang@list", OUTCOME_FAIL, REASON_no_answer, false},
+        {"stored_wrong:1", OUTCOME_FAIL, REASON_digest_mismatch, false},
+        {"memory_full", OUTCOME_FAIL, REASON_memory_full, false},
+        {"supply_low", OUTCOME_FAIL, REASON_supply_low, false},
+        {"active", OUTCOME_PASS, REASON_ok, true},
+        {"stray_entry", OUTCOME_PASS, REASON_ok, true},
+        {"stray_entry:16842753.2", OUTCOME_PASS, REASON_ok, true},
+        {"stray_entry:77.0", OUTCOME_PASS, REASON_ok, true},
+        {"urc:1", OUTCOME_PASS, REASON_ok, true},
+        {"urc:0.3", OUTCOME_PASS, REASON_ok, true},
+        {"reboot@command:1", OUTCOME_PASS, REASON_ok, true},
+        {"reboot@command:5", OUTCOME_PASS, REASON_ok, true},
+        {"reboot@command:11", OUTCOME_PASS, REASON_ok, true},
+        {"reboot@command:13", OUTCOME_PASS, REASON_ok, true},
+        {"unplug@byte:700", OUTCOME_LOST, REASON_unplugged, false},
+        {"cut:400", OUTCOME_FAIL, REASON_line_wedged, false},
+        {"newline:crlf", OUTCOME_FAIL, REASON_digest_mismatch, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        char why[SIM_FAULT_WHY] = "";
+        if (simboard_add_fault(rig.board, cases[i].fault, why, sizeof(why)) != 0) {
+            print_error("%s: %s\n", cases[i].fault, why);
+            fail();
+        }
+        print_message("fault %s\n", cases[i].fault);
+        rig_provision(&rig, true);
+        assert_verdict(&rig, cases[i].outcome, cases[i].reason);
+        assert_int_equal(rig_board_is_right(&rig), cases[i].is_right);
+        assert_in_range(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 0, 2);
+        rig_done(&rig);
+    }
+}
+
+/* Whatever prefix of whatever command a dead session left in the board's buffer: contact never runs it. */
+static void test_purge_runs_nothing(void **state)
+{
+    (void)state;
+    static const char *const left[] = {
+        "AT%CMNG=0,16842753,0,\"-----BEGIN CERTIFICATE-----\nMIID",
+        "AT%CMNG=0,16842753,0,\"x\"",
+        "AT%CMNG=3,16842753,2",
+        "AT+CFUN=1",
+        "\"",
+        "AT%CMNG=1\"\"",
+    };
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        for (size_t n = 1; n <= strlen(left[i]); n++) {
+            struct rig rig;
+            rig_init(&rig, SIM_F2A, SIM_TERM_CR);
+            simboard_from_host(rig.board, left[i], n, rig.now_us);
+            rig.now_us += US_PER_S;
+            simboard_run(rig.board, rig.now_us);
+            rig_provision(&rig, false);
+            assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+            for (size_t k = 0; k < simboard_executed_count(rig.board); k++) {
+                assert_null(strstr(simboard_executed_at(rig.board, k), "CFUN=1"));
+                assert_null(strstr(simboard_executed_at(rig.board, k), "=3,"));
+            }
+            assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_CA), 1);
+            rig_done(&rig);
+        }
+    }
+}
+
+static void test_refused_claim_writes_nothing(void **state)
+{
+    (void)state;
+    static const enum reason reasons[] = {REASON_no_bundle, REASON_order_full, REASON_mark_ahead,
+                                          REASON_duplicate_key};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        rig.refuse_claim = reasons[i];
+        rig_provision(&rig, true);
+        assert_verdict(&rig, reasons[i] == REASON_duplicate_key ? OUTCOME_FAIL : OUTCOME_ERROR, reasons[i]);
+        assert_int_equal(simboard_wear_count(rig.board), 0);
+        rig_done(&rig);
+    }
+}
+
+static void test_failing_ledger_is_asked_again(void **state)
+{
+    (void)state;
+    for (int failures = 1; failures <= 12; failures++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        rig.failures = failures;
+        rig_provision(&rig, true);
+        if (failures < 10) {
+            assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+        } else {
+            assert_verdict(&rig, OUTCOME_ERROR, REASON_store_failed);
+        }
+        rig_done(&rig);
+    }
+}
+
+static void test_abort_at_every_step(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 400; k++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        rig_start(&rig, true);
+        for (int i = 0; i < k && job_phase(&rig.job) != JOB_ENDED; i++) {
+            rig_step(&rig);
+        }
+        bool had_ended = rig.job.verdict.outcome != OUTCOME_NONE;
+        job_abort(&rig.job, REASON_aborted, NULL, rig.now_us);
+        assert_true(rig_run(&rig, 60));
+        assert_int_equal(rig.job.verdict.outcome, had_ended ? OUTCOME_PASS : OUTCOME_ABORTED);
+        assert_int_equal(rig.records, 1);
+        rig_done(&rig);
+        if (had_ended) {
+            return;
+        }
+    }
+    fail_msg("the job has more steps than the sweep");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_are_sound),
+        cmocka_unit_test(test_every_family_and_terminator),
+        cmocka_unit_test(test_placeholder_firmware_is_no_proof),
+        cmocka_unit_test(test_right_board_is_left_alone),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_purge_runs_nothing),
+        cmocka_unit_test(test_refused_claim_writes_nothing),
+        cmocka_unit_test(test_failing_ledger_is_asked_again),
+        cmocka_unit_test(test_abort_at_every_step),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
