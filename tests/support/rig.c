@@ -209,8 +209,8 @@ bool rig_step(struct rig *rig)
     rig->now_us = next > rig->now_us ? next : rig->now_us;
     simboard_run(rig->board, rig->now_us);
     char octets[512];
-    size_t n = simboard_to_host(rig->board, octets, sizeof(octets), rig->now_us);
-    if (n > 0) {
+    for (size_t n = 1; n > 0;) {
+        n = simboard_to_host(rig->board, octets, sizeof(octets), rig->now_us);
         job_rx(&rig->job, span_of(octets, n), rig->now_us);
     }
     if (!simboard_is_plugged(rig->board)) {
