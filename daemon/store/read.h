@@ -1,0 +1,96 @@
+/*
+ * Reading the station's database: a connection of its own that cannot write, so that a long question delays
+ * no claim. Many may be open; one is used by one thread at a time. What it sees is what is committed, each
+ * call one moment of it.
+ *
+ * Answers are trees in the shapes of the API (examples: GET /api/v1/jobs/{id}); what is not known stands
+ * there as null. They are the caller's to free, and set only when the call returns 0. Failures of all calls:
+ * ERR_STORE, ERR_CORRUPT or -ENOMEM with *reterr; the next call tries with a fresh connection.
+ */
+#ifndef CERTLINE_STORE_READ_H
+#define CERTLINE_STORE_READ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "job/ledger.h"
+#include "job/product.h"
+
+struct json;
+struct store_reader; /* opaque */
+
+#define STORE_LIMIT_USUAL 100
+#define STORE_LIMIT_MAX   1000
+
+/* Opens the database of a state directory that a store has made. `vfs` as in struct store_config. */
+int store_reader_open(struct store_reader **ret, const char *dir, const char *vfs, struct err_info *reterr);
+
+/* NULL is allowed. */
+void store_reader_close(struct store_reader *reader);
+
+/* Which jobs. NULL or empty texts ask for nothing; all that is given must hold. */
+struct store_job_filter {
+    const char *work_order;
+    const char *slot;
+    const char *imei;
+    const char *outcome;  /* "PASS" …, or "NONE" for the open ones */
+    const char *reason;   /* a stable name of job/verdict.h */
+    int64_t from_wall_ms; /* started at or after; 0: any */
+    int64_t to_wall_ms;   /* started before; 0: any */
+    uint32_t limit;       /* 0: STORE_LIMIT_USUAL; more than STORE_LIMIT_MAX counts as that */
+    const char *cursor;   /* `next` of an earlier answer to the same question */
+};
+
+/* {"jobs":[…],"next":cursor or null}, the latest first; without entries, steps, station and dialogue.
+ * ERR_FORMAT for a cursor that is none. */
+int store_read_jobs(struct store_reader *reader, const struct store_job_filter *filter, struct json **ret,
+                    struct err_info *reterr);
+
+/* The job with all there is; its dialogue is null when it was pruned. ERR_NOT_FOUND. */
+int store_read_job(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr);
+
+/* {"imei",…,"bundles":[{"id","product","lot","state","credentials":[…]}],"jobs":[…]}: identity, bundles (a
+ * retired one too), the latest jobs as in store_read_jobs. A board that never came but has a bundle is known
+ * as well. ERR_NOT_FOUND. */
+int store_read_board(struct store_reader *reader, const char *imei, struct json **ret,
+                     struct err_info *reterr);
+
+/*
+ * {"work_orders":[…],"next":cursor or null}, the latest first. `state` is "open", "closed" or NULL.
+ *
+ * An order's counts: passed and failed are boards (one that passed in the end did not fail), in_flight open
+ * jobs; free is what its pool holds now; bound, exposed, installed and retired are bundles of boards that
+ * came in this order, and bound also those made for boards that have not come yet.
+ */
+int store_read_orders(struct store_reader *reader, const char *state, uint32_t limit, const char *cursor,
+                      struct json **ret, struct err_info *reterr);
+
+/* One order. ERR_NOT_FOUND. */
+int store_read_order(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr);
+
+/* {"product","lot","free","bound","exposed","installed","retired"}; NULL or empty asks for all of them. */
+int store_read_stock(struct store_reader *reader, const char *product, const char *lot, struct json **ret,
+                     struct err_info *reterr);
+
+/* {"events":[…],"last":seq} with seq > `after` in their order; `last` is where to go on: the last one's
+ * number, or `after` when there is none. */
+int store_read_events(struct store_reader *reader, int64_t after, uint32_t limit, struct json **ret,
+                      struct err_info *reterr);
+
+/* {"last_seq","open_orders","open_jobs","bundles":{"free",…}}: what monitoring asks for. */
+int store_read_totals(struct store_reader *reader, struct json **ret, struct err_info *reterr);
+
+/* An open order as the line must know it, one for each of its fixtures. */
+struct store_open_order {
+    char id[ORDER_ID_SIZE];
+    char fixture[FIXTURE_SIZE];
+    char product[PRODUCT_NAME_SIZE];
+    char version[PRODUCT_VERSION_SIZE];
+};
+
+/* Returns how many there are and fills up to `max` of them. */
+int store_read_open_orders(struct store_reader *reader, struct store_open_order *out, size_t max,
+                           struct err_info *reterr);
+
+#endif
