@@ -17,7 +17,7 @@
 #define ROLE_PLAN   (ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
 #define ROLE_REPAIR (ROLE_ENGINEER | ROLE_ADMIN)
 
-static const char *const page_params[] = {"limit", "cursor", NULL};
+static const char *const order_params[] = {"state", "limit", "cursor", NULL};
 static const char *const job_params[] = {"work_order", "slot", "imei",  "outcome", "reason",
                                          "from",       "to",   "limit", "cursor",  NULL};
 static const char *const stock_params[] = {"product", "lot", NULL};
@@ -43,7 +43,7 @@ const struct route routes[] = {
     {METHOD_POST, "/api/v1/fixtures/{id}/start", handle_fixture_start, ROLE_RACK, CONTENT_JSON, BODY_SMALL,
      RUN_WORKER, NULL},
 
-    {METHOD_GET, "/api/v1/work-orders", handle_orders, ROLE_ANY, 0, 0, RUN_WORKER, page_params},
+    {METHOD_GET, "/api/v1/work-orders", handle_orders, ROLE_ANY, 0, 0, RUN_WORKER, order_params},
     {METHOD_GET, "/api/v1/work-orders/{id}", handle_order, ROLE_ANY, 0, 0, RUN_WORKER, NULL},
     {METHOD_PUT, "/api/v1/work-orders/{id}", handle_order_put, ROLE_PLAN, CONTENT_JSON, BODY_SMALL,
      RUN_WORKER, NULL},
