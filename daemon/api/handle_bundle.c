@@ -1,8 +1,8 @@
 /* Stock, and what a person may do with a bundle by hand. Import streams and is in exchange.c. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handle.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "store/read.h"
 #include "store/store.h"
@@ -24,7 +24,7 @@ static int read_named(const struct json *body, const struct request *r, struct s
     if (strlen(r->id) >= sizeof(named->id)) {
         return err_set(reterr, ERR_RANGE, "a bundle's id has at most %zu octets", sizeof(named->id) - 1);
     }
-    snprintf(named->id, sizeof(named->id), "%s", r->id);
+    buf_copy(named->id, sizeof(named->id), span_str(r->id));
     int rc = body_text(body, "reason", named->why, sizeof(named->why), reterr);
     if (rc == 0 && *named->why == '\0') {
         return err_set(reterr, ERR_NOT_FOUND, "reason is missing: say why, it goes on record");
@@ -33,7 +33,7 @@ static int read_named(const struct json *body, const struct request *r, struct s
         rc = body_text(body, "operator", named->who, sizeof(named->who), reterr);
     }
     if (rc == 0 && *named->who == '\0') {
-        snprintf(named->who, sizeof(named->who), "%s", who_of(r));
+        buf_copy(named->who, sizeof(named->who), span_str(who_of(r)));
     }
     return rc;
 }

@@ -2,11 +2,11 @@
  * Commands to slots. A command names the board it means by its generation, or takes the one that this request
  * saw in the slot: a board that is put in between is never hit. The answer is the slot as it is afterwards.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handle.h"
 #include "api/slot_json.h"
+#include "base/buf.h"
 #include "base/json.h"
 
 static const char *const start_members[] = {"generation", "operator", "unit_serial", NULL};
@@ -118,7 +118,7 @@ static struct json *start_one(const struct api_sources *s, uint32_t slot, const 
     struct err_info err = {0};
     int failed = 0;
 
-    snprintf(command.operator_name, sizeof(command.operator_name), "%s", operator_name);
+    buf_copy(command.operator_name, sizeof(command.operator_name), span_str(operator_name));
     int rc = s->command(s->ctx, &command, &err);
     *started += rc >= 0;
     failed |= json_put_text(row, "id", view->id);

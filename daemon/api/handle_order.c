@@ -2,10 +2,10 @@
  * Work orders. PUT is how the MES opens one: the same body again is a no-op, another body on an open order is
  * a conflict, and both are the store's to decide, in the transaction that opens it.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handle.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "store/read.h"
 #include "store/store.h"
@@ -50,7 +50,7 @@ static int read_fixtures(const struct json *body, const struct api_station *stat
                 return err_set(reterr, ERR_DUPLICATE, "fixtures names %s twice", name);
             }
         }
-        snprintf(put->fixtures[put->n_fixtures++], FIXTURE_SIZE, "%s", name);
+        buf_copy(put->fixtures[put->n_fixtures++], FIXTURE_SIZE, span_str(name));
     }
     return 0;
 }
@@ -66,8 +66,8 @@ static int read_product(const struct json *body, const struct api_station *stati
     }
     for (size_t i = 0; i < station->n_products; i++) {
         if (strcmp(station->products[i].name, name) == 0) {
-            snprintf(put->product, sizeof(put->product), "%s", name);
-            snprintf(put->version, sizeof(put->version), "%s", station->products[i].version);
+            buf_copy(put->product, sizeof(put->product), span_str(name));
+            buf_copy(put->version, sizeof(put->version), span_str(station->products[i].version));
             return 0;
         }
     }
@@ -83,8 +83,8 @@ static int read_put(const struct json *body, const struct request *r, const stru
         return err_set(reterr, ERR_FORMAT, "an order's id is 1 to %d printable characters",
                        ORDER_ID_SIZE - 1);
     }
-    snprintf(put->id, sizeof(put->id), "%s", r->id);
-    snprintf(put->who, sizeof(put->who), "%s", who_of(r));
+    buf_copy(put->id, sizeof(put->id), span_str(r->id));
+    buf_copy(put->who, sizeof(put->who), span_str(who_of(r)));
     int rc = read_product(body, station, put, reterr);
     if (rc == 0) {
         rc = json_get_i64(body, "quantity", 1, STORE_QUANTITY_MAX, &quantity, reterr);
@@ -142,13 +142,13 @@ void handle_order_close(const struct env *env, const struct request *r, struct r
         return;
     }
     if (*op.named.who == '\0') {
-        snprintf(op.named.who, sizeof(op.named.who), "%s", who_of(r));
+        buf_copy(op.named.who, sizeof(op.named.who), span_str(who_of(r)));
     }
     if (!is_order_id(r->id)) {
         response_problem(out, PROBLEM_NOT_FOUND, "no order has this id");
         return;
     }
-    snprintf(op.named.id, sizeof(op.named.id), "%s", r->id);
+    buf_copy(op.named.id, sizeof(op.named.id), span_str(r->id));
     if (submit(env, &op, out)) {
         handle_order(env, r, out);
     }
