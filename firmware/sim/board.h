@@ -286,14 +286,16 @@ enum sim_exact_kind {
 
 struct sim_exact {
     enum sim_exact_kind kind;
-    uint64_t k; /* from 1 */
-    uint64_t
-        answer; /* SIM_EXACT_URC only: which answer, from 1; 0 = k counts over the octets of all answers */
+    uint64_t k;       /* from 1 */
+    uint64_t answer;  /* SIM_EXACT_URC only: which answer, from 1, or SIM_EVERY_ANSWER; 0: k counts over all
+                         octets */
     int64_t delay_us; /* the DELAY kinds only */
 };
 
-/* At most 8 at once, each fires once. Returns 0, or -1 when there is no room, k is 0 or its place is already
- * past. */
+#define SIM_EVERY_ANSWER UINT64_MAX
+
+/* At most 8 at once, each fires once (for SIM_EVERY_ANSWER: once an answer, until the reset). Returns 0, or
+ * -1 when there is no room, k is 0 or its place is already past. */
 int simboard_exact_add(struct simboard *b, const struct sim_exact *fault);
 void simboard_exact_reset(struct simboard *b); /* forgets the exact faults and sets all counts to 0 */
 uint64_t simboard_exact_opportunities(const struct simboard *b, enum sim_exact_kind kind);

@@ -132,6 +132,8 @@ struct simboard {
     struct exact_slot exact[EXACT_ALL_MAX];
     uint64_t exact_fired[SIM_EXACT_KINDS];
     uint64_t exact_base[SIM_EXACT_KINDS]; /* counts at the last reset */
+    uint64_t answers_base;
+    unsigned exact_armed; /* how many wait: mostly none, and then an octet costs nothing */
     struct fired_counts fired;
 };
 
@@ -161,6 +163,7 @@ void simboard_command_answered(struct simboard *b);
 int exact_arm(struct simboard *b, const struct sim_exact *fault, bool is_own); /* -1: no place left */
 /* True if an exact fault waits for the count as it is now; it is then spent. */
 bool exact_hit(struct simboard *b, enum sim_exact_kind kind, int64_t *ret_delay_us);
+void exact_clear(struct simboard *b);
 bool exact_waits_for_octet(const struct simboard *b);
 
 /* fault.c: whether the command under way hangs, or loses its answer */

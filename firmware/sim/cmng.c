@@ -12,7 +12,6 @@
  */
 #include "sim/modem.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "sim/cert_check.h"
@@ -215,22 +214,23 @@ static void read_entry(struct modem *m, const struct modem_call *call, struct mo
     modem_reply_printf(reply, "\"\r\n");
 }
 
-static void write_entry(struct modem *m, const struct modem_call *call)
+/* That it fits was seen at the begin; something put in from outside meanwhile can still be in its way. */
+static int write_entry(struct modem *m, const struct modem_call *call)
 {
-    int failed = flash_put(&m->flash, call->sec_tag, call->type, call->content, call->content_len);
-    assert(!failed); /* checked at the begin, and one command runs at a time */
-    (void)failed;
+    if (flash_put(&m->flash, call->sec_tag, call->type, call->content, call->content_len) < 0)
+        return CME_MEMORY_FULL;
 
     struct simboard_wear *wear = flash_wear(&m->flash, call->sec_tag, call->type);
     if (wear)
         wear->writes++;
     if (!rng_hit(m->rng, m->stored_wrong))
-        return;
+        return CME_OK;
 
     struct flash_entry *slot = &m->flash.slots[m->flash.count - 1];
     m->flash.memory[slot->at + slot->len / 2] ^= 1;
     flash_sha256(m->flash.memory + slot->at, slot->len, slot->sha256);
     m->stored_wrong_fired++;
+    return CME_OK;
 }
 
 static void delete_entry(struct modem *m, const struct modem_call *call)
@@ -245,8 +245,7 @@ int cmng_end(struct modem *m, struct modem_call *call, struct modem_reply *reply
 {
     switch (call->class) {
     case MODEM_WRITE:
-        write_entry(m, call);
-        break;
+        return write_entry(m, call);
     case MODEM_LIST:
         list(m, call, reply);
         break;
@@ -318,10 +317,8 @@ void xpmng_begin(struct modem *m, struct modem_call *call)
 
 int xpmng_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
-    if (call->content) {
-        write_entry(m, call);
-        return CME_OK;
-    }
+    if (call->content)
+        return write_entry(m, call);
 
     const struct flash_entry *slot = &m->flash.slots[find_public_key(m)];
     modem_reply_printf(reply, "%%XPMNG: \"");

@@ -42,17 +42,24 @@ static uint64_t exact_count(const struct simboard *b, enum sim_exact_kind kind)
 static bool is_here(const struct simboard *b, const struct sim_exact *f)
 {
     if (f->kind == SIM_EXACT_URC && f->answer > 0)
-        return b->answers == f->answer && b->reply_at + 1 == f->k;
+        return b->reply_at + 1 == f->k && (f->answer == SIM_EVERY_ANSWER || b->answers == f->answer);
     return count_of(b, f->kind) == f->k;
+}
+
+static void disarm(struct simboard *b, struct exact_slot *slot)
+{
+    b->exact_armed -= slot->is_armed;
+    slot->is_armed = false;
 }
 
 bool exact_hit(struct simboard *b, enum sim_exact_kind kind, int64_t *ret_delay_us)
 {
-    for (size_t i = 0; i < EXACT_ALL_MAX; i++) {
+    for (size_t i = 0; b->exact_armed > 0 && i < EXACT_ALL_MAX; i++) {
         struct exact_slot *slot = &b->exact[i];
         if (!slot->is_armed || slot->fault.kind != kind || !is_here(b, &slot->fault))
             continue;
-        slot->is_armed = false;
+        if (slot->fault.answer != SIM_EVERY_ANSWER)
+            disarm(b, slot);
         if (ret_delay_us)
             *ret_delay_us = slot->fault.delay_us;
         if (!slot->is_own)
@@ -70,7 +77,7 @@ bool exact_hit(struct simboard *b, enum sim_exact_kind kind, int64_t *ret_delay_
  * looking. */
 bool exact_waits_for_octet(const struct simboard *b)
 {
-    for (size_t i = 0; i < EXACT_ALL_MAX; i++) {
+    for (size_t i = 0; b->exact_armed > 0 && i < EXACT_ALL_MAX; i++) {
         enum sim_exact_kind kind = b->exact[i].fault.kind;
         if (b->exact[i].is_armed && (kind == SIM_EXACT_UNPLUG_IN || kind == SIM_EXACT_UNPLUG_OUT))
             return true;
@@ -86,6 +93,7 @@ int exact_arm(struct simboard *b, const struct sim_exact *fault, bool is_own)
     for (size_t i = from; i < to; i++) {
         if (!b->exact[i].is_armed) {
             b->exact[i] = (struct exact_slot){.is_armed = true, .is_own = is_own, .fault = *fault};
+            b->exact_armed++;
             return 0;
         }
     }
@@ -103,8 +111,10 @@ int simboard_exact_add(struct simboard *b, const struct sim_exact *fault)
         f.k += b->exact_base[f.kind];
         if (f.k <= count_of(b, f.kind))
             return -1;
-    } else if (f.answer <= b->answers) {
-        return -1;
+    } else if (f.answer != SIM_EVERY_ANSWER) {
+        f.answer += b->answers_base;
+        if (f.answer <= b->answers)
+            return -1;
     }
     return exact_arm(b, &f, false);
 }
@@ -112,7 +122,8 @@ int simboard_exact_add(struct simboard *b, const struct sim_exact *fault)
 void simboard_exact_reset(struct simboard *b)
 {
     for (size_t i = 0; i < EXACT_MAX; i++)
-        b->exact[i].is_armed = false;
+        disarm(b, &b->exact[i]);
+    b->answers_base = b->answers;
     for (enum sim_exact_kind kind = 0; kind < SIM_EXACT_KINDS; kind++) {
         b->exact_fired[kind] = 0;
         b->exact_base[kind] = count_of(b, kind);
@@ -127,4 +138,10 @@ uint64_t simboard_exact_opportunities(const struct simboard *b, enum sim_exact_k
 uint64_t simboard_exact_fired(const struct simboard *b, enum sim_exact_kind kind)
 {
     return kind < SIM_EXACT_KINDS ? b->exact_fired[kind] : 0;
+}
+
+void exact_clear(struct simboard *b)
+{
+    for (size_t i = 0; i < EXACT_ALL_MAX; i++)
+        disarm(b, &b->exact[i]);
 }

@@ -412,8 +412,7 @@ void simboard_clear_faults(struct simboard *b)
     b->modem.is_supply_low = b->modem.is_memory_full = b->modem.boots_active = false;
     memcpy(b->config.imei, b->own_imei, sizeof b->config.imei);
     memset(b->timed, 0, sizeof b->timed);
-    for (size_t i = 0; i < EXACT_ALL_MAX; i++)
-        b->exact[i].is_armed = false;
+    exact_clear(b);
 }
 
 uint64_t simboard_fault_fired(const struct simboard *b, const char *kind)

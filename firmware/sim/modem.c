@@ -94,19 +94,19 @@ static void cfun_begin(struct modem *m, struct modem_call *call)
 {
     if (call->form != MODEM_SET)
         return;
-    call->sec_tag = sim_args_number(&call->args, 255); /* the mode, kept where the end finds it */
-    if (!sim_args_end(&call->args) || !cfun_is_mode(m, call->sec_tag)) {
+    call->mode = sim_args_number(&call->args, 255);
+    if (!sim_args_end(&call->args) || !cfun_is_mode(m, call->mode)) {
         call->code = modem_bad_parameter(m);
         return;
     }
     call->us = m->config->cfun_ms * 1000;
-    if (m->is_lte_active && cfun_ends_lte(call->sec_tag))
+    if (m->is_lte_active && cfun_ends_lte(call->mode))
         call->us += m->config->detach_ms * 1000;
 }
 
 static int cfun_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
-    uint32_t mode = call->sec_tag;
+    uint32_t mode = call->mode;
 
     if (call->form == MODEM_READ) {
         modem_reply_printf(reply, "+CFUN: %u\r\n", m->cfun);

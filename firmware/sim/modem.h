@@ -53,8 +53,9 @@ struct modem_call {
     enum modem_form form;
     enum modem_class class;
     struct sim_args args;
-    int code;    /* decided at the begin; not CME_OK: nothing is done at the end */
-    uint32_t us; /* how long it takes */
+    int code;      /* decided at the begin; not CME_OK: nothing is done at the end */
+    uint32_t us;   /* how long it takes */
+    uint32_t mode; /* of +CFUN */
     uint32_t sec_tag;
     unsigned type;
     unsigned type_filter; /* of a list: MODEM_ANY_TYPE or a type */

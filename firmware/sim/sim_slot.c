@@ -136,7 +136,7 @@ static void from_host(struct sim_slot *s, int64_t now_us)
         ssize_t n = read(s->master, s->held, sizeof s->held);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0 && errno != EAGAIN) {
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
             host_closed(s, now_us);
             return;
         }

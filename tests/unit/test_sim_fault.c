@@ -357,6 +357,95 @@ static void test_urc(void **state)
     }
 }
 
+/* Which answer is meant counts from the last reset; in every answer means in every one. */
+static void test_urc_in_answers(void **state)
+{
+    (void)state;
+    struct host *h = host_settled(SIM_F2B);
+
+    host_ask(h, "AT\r");
+    simboard_exact_reset(h->b);
+    simboard_exact_add(h->b, &(struct sim_exact){.kind = SIM_EXACT_URC, .k = 2, .answer = 1});
+    assert_true(strlen(host_ask(h, "AT\r")) > 4);
+    expect(h, "AT\r", "OK\r\n");
+    simboard_exact_add(h->b, &(struct sim_exact){.kind = SIM_EXACT_URC, .k = 4, .answer = SIM_EVERY_ANSWER});
+    for (int i = 0; i < 5; i++) {
+        host_ask(h, "AT\r");
+        assert_memory_equal(h->answer, "OK\r", 3);
+        assert_true(h->len > 4);
+    }
+    assert_int_equal(simboard_exact_fired(h->b, SIM_EXACT_URC), 6);
+    simboard_exact_reset(h->b);
+    expect(h, "AT\r", "OK\r\n");
+    host_free(h);
+}
+
+/* Anything at all from the host, with every fault at once: time goes on, nothing breaks, a purge or a reset
+ * helps. */
+static void test_noise(void **state)
+{
+    (void)state;
+    static const char *const faults[] = {
+        "drop:0.02",    "garble:0.02",      "dup:0.02", "urc:0.3",          "lost_reply:0.1",  "cut:900",
+        "newline:crlf", "stored_wrong:0.2", "fifo:6",   "unplug@byte:3000", "reboot@command:9"};
+    static const char *const pieces[] = {"AT%CMNG=0,",
+                                         "AT%CMNG=1",
+                                         "AT%CMNG=2,1,4",
+                                         "AT%CMNG=3,",
+                                         "1,",
+                                         "4,",
+                                         "\"",
+                                         "\r",
+                                         "\n",
+                                         "\"text\"\r",
+                                         "\b",
+                                         "AT+CFUN=1\r",
+                                         "AT+CFUN=4\r",
+                                         "AT%XPMNG=0,\"k\"\r",
+                                         "x",
+                                         ",",
+                                         "\xff",
+                                         "AT+CMEE=1\r",
+                                         "-----BEGIN CERTIFICATE-----\n",
+                                         "99999999999"};
+    uint64_t dice = 1;
+
+    for (unsigned round = 0; round < 60; round++) {
+        struct simboard_config c = SIMBOARD_CONFIG_DEFAULT;
+        c.family = (enum sim_family)(round % 7);
+        c.term = (enum sim_terminator)(round % 4);
+        c.number = round + 1;
+        c.store_size = 64;
+        struct host *h = host_new(&c);
+        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+            if (round >> (i % 6) & 1)
+                add(h, faults[i]);
+        }
+        for (int i = 0; i < 800; i++) {
+            dice = dice * 6364136223846793005u + 1442695040888963407u;
+            const char *piece = pieces[(dice >> 33) % (sizeof pieces / sizeof pieces[0])];
+            simboard_from_host(h->b, piece, strlen(piece), h->now_us);
+            h->now_us += (int64_t)(dice >> 50);
+            host_clear(h);
+            host_read(h);
+            int64_t next = simboard_next_us(h->b);
+            assert_true(next > h->now_us);
+        }
+        simboard_clear_faults(h->b);
+        simboard_unplug(h->b, h->now_us);
+        simboard_plug(h->b, h->now_us);
+        simboard_port_open(h->b, h->now_us);
+        host_settle(h);
+        static const char *const at[] = {"AT\r", "AT\n", "AT\r\n"};
+        host_clear(h);
+        host_write(h, c.term == SIM_TERM_NUL ? "AT" : at[c.term],
+                   c.term == SIM_TERM_NUL ? 3 : strlen(at[c.term]));
+        host_settle(h);
+        assert_string_equal(h->answer, "OK\r\n");
+        host_free(h);
+    }
+}
+
 /* The sweep: count, then fail every single place. */
 static void test_exact_everywhere(void **state)
 {
@@ -473,6 +562,8 @@ int main(void)
         cmocka_unit_test(test_exact_everywhere),
         cmocka_unit_test(test_exact_effects),
         cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_urc_in_answers),
+        cmocka_unit_test(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

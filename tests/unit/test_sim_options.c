@@ -1,0 +1,88 @@
+/* The command line of certline-sim: what it makes of each board. */
+#include "unit/test_sim_host.h"
+
+#include "sim/options.h"
+
+#define WORDS_MAX 16
+
+/* Splits at blanks; the words live in `copy`. */
+static enum sim_options_result parse(struct sim_options *o, char *copy)
+{
+    static char program[] = "certline-sim";
+    char *words[WORDS_MAX] = {program}, *rest = NULL;
+    int n = 1;
+
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        assert_true(n < WORDS_MAX - 1);
+        words[n++] = word;
+    }
+    return sim_options_parse(o, n, words);
+}
+
+static void test_boards(void **state)
+{
+    (void)state;
+    struct sim_options o;
+    char line[] = "--dir d --boards 9 --family F1.3b,3=F1,5-8=F2a --front-end at_host:lf,2=at_host --baud "
+                  "1000000 --seed 7";
+
+    assert_int_equal(parse(&o, line), OPTIONS_RUN);
+    static const enum sim_family families[] = {SIM_F1_3B, SIM_F1_3B, SIM_F1,  SIM_F1_3B, SIM_F2A,
+                                               SIM_F2A,   SIM_F2A,   SIM_F2A, SIM_F1_3B};
+    for (unsigned number = 1; number <= 9; number++) {
+        struct simboard_config c = sim_options_board(&o, number);
+        assert_int_equal(c.family, families[number - 1]);
+        assert_int_equal(c.term, number == 2 ? SIM_TERM_CR : SIM_TERM_LF);
+        assert_int_equal(c.number, number);
+        assert_int_equal(c.baud, 1000000);
+        assert_int_equal(c.seed, 7);
+        assert_int_equal(c.nvm_ms, 30);
+    }
+    assert_string_equal(sim_options_board(&o, 1).imei, "351465800000002");
+    assert_string_equal(sim_options_board(&o, 2).imei, "351465800000010");
+    assert_string_equal(sim_options_board(&o, 2).twin_imei, "351465800000002");
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum sim_options_result result;
+    } rows[] = {
+        {"--dir d --boards 1", OPTIONS_RUN},
+        {"--dir d --boards 999 --flow none --nvm-ms 0 --keygen-ms 400 --self-powered", OPTIONS_RUN},
+        {"--dir d --boards 1 --fault drop:0.1 --fault hang@write/1", OPTIONS_RUN},
+        {"--help", OPTIONS_DONE},
+        {"", OPTIONS_WRONG},
+        {"--dir d", OPTIONS_WRONG},
+        {"--boards 3", OPTIONS_WRONG},
+        {"--dir d --boards 0", OPTIONS_WRONG},
+        {"--dir d --boards 1000", OPTIONS_WRONG},
+        {"--dir d --boards x", OPTIONS_WRONG},
+        {"--dir d --boards 1 more", OPTIONS_WRONG},
+        {"--dir d --boards 1 --family F9", OPTIONS_WRONG},
+        {"--dir d --boards 1 --family x=F1", OPTIONS_WRONG},
+        {"--dir d --boards 1 --front-end serial_modem", OPTIONS_WRONG},
+        {"--dir d --boards 1 --flow xonxoff", OPTIONS_WRONG},
+        {"--dir d --boards 1 --baud 5000000", OPTIONS_WRONG},
+        {"--dir d --boards 1 --imei0 351", OPTIONS_WRONG},
+        {"--dir d --boards 1 --fault what", OPTIONS_WRONG},
+        {"--dir d --boards 1 --what", OPTIONS_WRONG},
+        {"--dir", OPTIONS_WRONG},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sim_options o;
+        char copy[256];
+        snprintf(copy, sizeof copy, "%s", rows[i].line);
+        if (parse(&o, copy) != rows[i].result)
+            fail_msg("%s", rows[i].line);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boards), cmocka_unit_test(test_lines)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
