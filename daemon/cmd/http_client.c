@@ -32,7 +32,9 @@ int http_connect(const char *socket_path, struct err_info *reterr)
         if (fd >= 0) {
             close(fd);
         }
-        return err_set(reterr, code, "cannot reach the daemon at %s: %s", socket_path, err_text(code));
+        return err_set(reterr, code,
+                       "no daemon answers at %s (%s); is certlined serve running with this configuration?",
+                       socket_path, err_text(code));
     }
     return fd;
 }

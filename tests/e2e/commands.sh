@@ -1,0 +1,205 @@
+#!/bin/bash
+# The commands of certlined as a shell sees them: exit codes, what goes to which output, and the two doors of an import.
+set -euo pipefail
+: "${CERTLINED:?the program to test}" "${SOURCE_DIR:?}"
+
+dir=$(mktemp -d)
+daemon=
+cleanup() {
+    if [ -n "$daemon" ]; then
+        kill -KILL "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+
+fail() {
+    echo "FAILED: $*" >&2
+    for name in out err log; do
+        [ -f "$dir/$name" ] && sed "s/^/  $name: /" "$dir/$name" >&2
+    done
+    exit 1
+}
+
+# expect CODE WORD…: runs certlined; its outputs are in $dir/out and $dir/err.
+expect() {
+    local wanted=$1 code=0
+    shift
+    "$CERTLINED" "$@" >"$dir/out" 2>"$dir/err" </dev/null || code=$?
+    [ "$code" = "$wanted" ] || fail "certlined $*: exit code $code, not $wanted"
+}
+says() { # says out|err PATTERN
+    grep -q -- "$2" "$dir/$1" || fail "no \"$2\" in standard $1"
+}
+silent() {
+    [ ! -s "$dir/$1" ] || fail "standard $1 is not empty"
+}
+
+### usage
+
+expect 0 --version
+says out '^certlined [0-9]'
+expect 0 --help
+says out 'reconcile'
+silent err
+for command in serve check import status reconcile; do
+    expect 0 "$command" --help
+    says out "^Usage: certlined $command"
+done
+expect 2
+says err 'a command is missing'
+expect 2 chekc
+says err 'did you mean "check"'
+expect 2 check --jsn
+says err 'did you mean "--json"'
+expect 2 check -x
+expect 2 check --json=1
+expect 2 check -c
+expect 2 check a-file
+expect 2 serve --json
+expect 2 import
+expect 2 reconcile
+says err 'reason'
+silent out
+
+### check
+
+expect 4 check -c "$dir/missing.toml"
+says out "^$dir/missing.toml: does not exist"
+expect 0 check -c "$SOURCE_DIR/config.example.toml"
+says out '^  tracker sha256:[0-9a-f]\{64\}$'
+expect 0 -c "$SOURCE_DIR/config.example.toml" --json check
+says out '"valid": true'
+
+cat >"$dir/wrong.toml" <<'END'
+[station]
+nmae = "s"
+[http]
+listen = ["0.0.0.0:80"]
+[[fixture]]
+name = "rack1"
+ports = "/run/rack1/slot*"
+columns = "four"
+END
+expect 4 check -c "$dir/wrong.toml"
+says out "^$dir/wrong.toml:1:1: .*name"
+says out "^$dir/wrong.toml:2:1: .*did you mean \"name\""
+says out "^$dir/wrong.toml:4:11: .*loopback"
+says out "^$dir/wrong.toml:8:11: .*whole number"
+[ "$(wc -l <"$dir/out")" = 4 ] || fail "not four mistakes"
+expect 4 check --json -c "$dir/wrong.toml"
+says out '"line": 8'
+expect 4 serve -c "$dir/wrong.toml"
+says err "^$dir/wrong.toml:8:11: "
+silent out
+
+### a station with a CA and bundles
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/ca.key" -out "$dir/ca.pem" \
+    -subj "/CN=Test CA" -days 30 2>/dev/null
+escaped() { awk '{printf "%s\\n", $0}' "$1"; }
+
+# row ID KEY-OF: a bundle's row; KEY-OF names the bundle whose key it carries.
+row() {
+    printf '{"id":"%s","product":"tracker","lot":"L","client_cert":"%s","private_key":"%s"}\n' "$1" \
+        "$(escaped "$dir/$1.pem")" "$(escaped "$dir/$2.key")"
+}
+for id in b1 b2 b3 b4 b5; do
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$id.key" -out "$dir/$id.csr" \
+        -subj "/CN=$id" 2>/dev/null
+    openssl x509 -req -in "$dir/$id.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -out "$dir/$id.pem" \
+        -days 30 2>/dev/null
+done
+mkdir "$dir/rack"
+cat >"$dir/config.toml" <<'END'
+[station]
+name = "TEST"
+state_dir = "state"
+[http]
+listen = ["127.0.0.1:0"]
+[[fixture]]
+name = "rack1"
+ports = "rack/slot*"
+[[product]]
+name = "tracker"
+source = "pool"
+[[product.entry]]
+sec_tag = 7
+type = "ca"
+from = "file"
+file = "ca.pem"
+[[product.entry]]
+sec_tag = 7
+type = "client_cert"
+from = "bundle"
+[[product.entry]]
+sec_tag = 7
+type = "private_key"
+from = "bundle"
+END
+config=$dir/config.toml
+
+### import into the state itself
+
+row b1 b1 >"$dir/one.ndjson"
+expect 0 import -c "$config" "$dir/one.ndjson"
+says out '^taken 1, duplicate 0, refused 0$'
+expect 0 import -c "$config" "$dir/one.ndjson"
+says out '^taken 0, duplicate 1, refused 0$'
+
+{ row b2 b2; echo; row b3 b1; echo '{"id":'; } >"$dir/mixed.ndjson"
+expect 3 import -c "$config" "$dir/mixed.ndjson" "$dir/one.ndjson"
+says out "^$dir/mixed.ndjson:3: key_mismatch: "
+says out "^$dir/mixed.ndjson:4: "
+says out '^taken 1, duplicate 1, refused 2$'
+expect 1 import -c "$config" "$dir/missing.ndjson"
+says err "missing.ndjson cannot be opened"
+
+"$CERTLINED" import -c "$config" - <"$dir/one.ndjson" >"$dir/out" 2>"$dir/err" || fail "import from standard input"
+says out '^taken 0, duplicate 1, refused 0$'
+
+expect 1 reconcile -c "$config" --reason test
+expect 1 status -c "$config"
+says err 'api.sock'
+
+### beside a running station
+
+"$CERTLINED" serve -c "$config" >"$dir/log" 2>&1 &
+daemon=$!
+until "$CERTLINED" status -c "$config" >"$dir/out" 2>"$dir/err"; do
+    kill -0 "$daemon" 2>/dev/null || fail "the station ended"
+done
+says out '^SLOT '
+expect 0 status --json -c "$config"
+says out '"slots"'
+
+{ row b3 b3; row b4 b5; } >"$dir/more.ndjson"
+expect 3 import -c "$config" "$dir/more.ndjson"
+says out "^$dir/more.ndjson:2: key_mismatch: "
+says out '^taken 1, duplicate 0, refused 1$'
+
+# More than one piece of 1 MiB: rows keep their numbers, also in what the daemon says of them.
+copies=$((1200000 / $(wc -c <"$dir/one.ndjson")))
+{ for _ in $(seq $copies); do cat "$dir/one.ndjson"; done; row b4 b5; row b4 b4; } >"$dir/large.ndjson"
+expect 3 import -c "$config" "$dir/large.ndjson"
+says out "^$dir/large.ndjson:$((copies + 1)): key_mismatch: .*row $((copies + 1))"
+says out "^taken 1, duplicate $copies, refused 1\$"
+
+expect 5 serve -c "$config"
+expect 5 reconcile -c "$config" --reason test
+
+kill -TERM "$daemon"
+code=0
+wait "$daemon" || code=$?
+daemon=
+[ "$code" = 0 ] || fail "serve ended with $code"
+
+# What the station took is there without it.
+{ row b3 b3; row b4 b4; } >"$dir/again.ndjson"
+expect 0 import -c "$config" "$dir/again.ndjson"
+says out '^taken 0, duplicate 2, refused 0$'
+
+# A private key never shows, whatever was said.
+key=$(sed -n 2p "$dir/b4.key")
+! grep -rqF -- "$key" "$dir/out" "$dir/err" "$dir/log" "$dir/state" || fail "a private key is readable"
