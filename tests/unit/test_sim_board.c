@@ -64,6 +64,25 @@ static void test_pacing_answer(void **state)
     host_free(h);
 }
 
+/* A long answer leaves no gaps either, at a rate at which an octet is no whole number of microseconds. */
+static void test_pacing_long_answer(void **state)
+{
+    (void)state;
+    struct host *h = host_new_family(SIM_F2B);
+    host_settle(h);
+    for (unsigned i = 0; i < 20; i++)
+        assert_string_equal(host_store(h, 10000000 + i, 4, "x"), "OK\r\n");
+
+    int64_t begun = h->now_us, modem_us = simboard_info(h->b).modem_us;
+    host_ask(h, "AT%CMNG=1\r");
+    modem_us = simboard_info(h->b).modem_us - modem_us;
+    int64_t bits = 10 * INT64_C(1000000);
+    int64_t sent = begun + (10 * bits + 115199) / 115200 + modem_us;
+    assert_int_equal(h->last_us, sent + ((int64_t)h->len * bits + 115199) / 115200);
+    assert_true(h->len > 20 * 86 + 4);
+    host_free(h);
+}
+
 /* The link takes SIM_LINK_SIZE octets and says when there is room again. */
 static void test_back_pressure(void **state)
 {
@@ -359,6 +378,15 @@ static void test_close(void **state)
     assert_string_equal(h->answer, "");
     assert_int_equal(simboard_executed_count(h->b), 1);
     assert_string_equal(host_ask(h, "AT\r"), "OK\r\n");
+
+    /* So is one that had arrived and was not read. */
+    host_clear(h);
+    host_write(h, "AT+CGMR\r", 8);
+    h->now_us += 1000000;
+    simboard_port_close(h->b, h->now_us);
+    assert_int_equal(simboard_port_open(h->b, h->now_us), 0);
+    host_settle(h);
+    assert_string_equal(h->answer, "");
     host_free(h);
 }
 
@@ -401,14 +429,23 @@ static void test_config_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pacing_in),      cmocka_unit_test(test_pacing_pieces),
-        cmocka_unit_test(test_pacing_answer),  cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_late_is_same),   cmocka_unit_test(test_busy_board),
-        cmocka_unit_test(test_terminators),    cmocka_unit_test(test_wedge_by_length),
-        cmocka_unit_test(test_wedge_by_quote), cmocka_unit_test(test_old_buffer),
-        cmocka_unit_test(test_boot),           cmocka_unit_test(test_unplug),
-        cmocka_unit_test(test_torn_write),     cmocka_unit_test(test_close),
-        cmocka_unit_test(test_slow_reader),    cmocka_unit_test(test_config_ranges),
+        cmocka_unit_test(test_pacing_in),
+        cmocka_unit_test(test_pacing_pieces),
+        cmocka_unit_test(test_pacing_answer),
+        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_pacing_long_answer),
+        cmocka_unit_test(test_late_is_same),
+        cmocka_unit_test(test_busy_board),
+        cmocka_unit_test(test_terminators),
+        cmocka_unit_test(test_wedge_by_length),
+        cmocka_unit_test(test_wedge_by_quote),
+        cmocka_unit_test(test_old_buffer),
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_unplug),
+        cmocka_unit_test(test_torn_write),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_config_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,28 @@ static void test_replaced_and_refused(void **state)
     host_free(h);
 }
 
+/* Contents keep their places in the store when others come and go. */
+static void test_contents_apart(void **state)
+{
+    (void)state;
+    struct host *h = host_new_family(SIM_F2B);
+    struct simboard_entry e;
+
+    host_store(h, 1, 4, "first");
+    host_store(h, 2, 4, "second one");
+    host_store(h, 3, 4, "third");
+    host_store(h, 1, 4, "longer than the first");
+    expect(h, "AT%CMNG=3,2,4\r", "OK\r\n");
+    host_store(h, 2, 4, "new");
+    static const char *const wanted[] = {"longer than the first", "new", "third"};
+    for (unsigned tag = 1; tag <= 3; tag++) {
+        assert_true(simboard_entry_find(h->b, tag, 4, &e));
+        assert_int_equal(e.len, strlen(wanted[tag - 1]));
+        assert_memory_equal(e.content, wanted[tag - 1], e.len);
+    }
+    host_free(h);
+}
+
 /* 515 when the store is full, by entries and by octets; a replacement that is no longer still fits. */
 static void test_memory_full(void **state)
 {
@@ -377,6 +399,14 @@ static void test_power_warning(void **state)
     expect(h, "AT%XPOFWARN=1,29\r", "ERROR\r\n");
     expect(h, "AT%XPOFWARN=1,30\r", "OK\r\n");
     expect(h, "AT%CMNG=3,4,4\r", "+CME ERROR: 513\r\n");
+
+    /* A reset arms it as well. */
+    simboard_add_fault(h->b, "supply_low", NULL, 0);
+    simboard_clear_faults(h->b);
+    expect(h, "AT%CMNG=3,4,4\r", "+CME ERROR: 528\r\n");
+    simboard_reboot(h->b, h->now_us);
+    host_settle(h);
+    expect(h, "AT%CMNG=0,4,4,\"x\"\r", "OK\r\n");
     host_free(h);
 }
 
@@ -432,6 +462,8 @@ static void test_validation(void **state)
     at = strchr(text + 300, '\n');
     memmove(at, at + 65, strlen(at + 65) + 1);
     assert_string_equal(host_store(h, 1, 0, text), refused);
+    snprintf(text, sizeof text, "-----BEGIN CERTIFICATE-----%s", strchr(lf, '\n') + 1);
+    assert_string_equal(host_store(h, 1, 0, text), refused);
     snprintf(text, sizeof text, "%.900s", lf);
     assert_string_equal(host_store(h, 1, 1, text), refused);
     assert_string_equal(host_store(h, 1, 2, text), "OK\r\n");
@@ -485,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_cmng_types),
         cmocka_unit_test(test_replaced_and_refused),
         cmocka_unit_test(test_memory_full),
+        cmocka_unit_test(test_contents_apart),
         cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_digests),
         cmocka_unit_test(test_families),
