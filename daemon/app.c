@@ -1,0 +1,388 @@
+/*
+ * The daemon: parts built in the order in which they depend on one another, taken down in reverse.
+ *
+ * Stopping is a conversation. The line hears the signal and brings its jobs to a safe point; HTTP is closed
+ * meanwhile by a thread of its own, since requests under way may still need the store and the line for their
+ * answer; only when both are done does the line's loop end, then the store's and keys' threads, then the
+ * state.
+ */
+#include "app.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "app_actors.h"
+#include "app_line.h"
+#include "app_state.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "exchange/import.h"
+#include "io/notify.h"
+#include "pki/init.h"
+#include "store/read.h"
+#include "version.h"
+
+#define STOP_MS                                                                                              \
+    20000 /* a write under way ends within 15 s, its deadline, and then the board is left in order */
+
+struct app {
+    const struct config *config;
+    struct app_state state;
+    struct app_store store;
+    struct app_keys keys;
+    struct app_line *line;
+    struct api *api;
+    struct api_station station;
+    struct api_fixture *fixtures;
+    struct api_product *products;
+    struct store_reader *orders_reader; /* the store's thread reads the open orders through it */
+    pthread_t stopper;
+    bool has_stopper;
+    atomic_bool store_failed, mark_ahead, key_locked, draining;
+};
+
+/* ---- what the store says ---- */
+
+static void tell_orders(void *ctx)
+{
+    struct app *app = ctx;
+    struct store_open_order *open = calloc(STATION_SLOTS_MAX, sizeof(*open));
+    struct station_order *orders = calloc(STATION_SLOTS_MAX, sizeof(*orders));
+    struct err_info why = {0};
+    int n =
+        open && orders ? store_read_open_orders(app->orders_reader, open, STATION_SLOTS_MAX, &why) : -ENOMEM;
+    if (n < 0) {
+        log_sys("store", LOG_LEVEL_ERROR, "the open orders cannot be read: %s", why.text);
+    }
+    uint32_t known = 0;
+    for (int i = 0; i < n && i < STATION_SLOTS_MAX; i++) {
+        const struct product *product = config_find_product(app->config, open[i].product);
+        if (!product || strcmp(product->version, open[i].version) != 0) {
+            log_sys("store", LOG_LEVEL_WARNING,
+                    "order %s is for product %s in a version that is not configured any more: close it and "
+                    "open a new one",
+                    open[i].id, open[i].product);
+            continue;
+        }
+        memcpy(orders[known].id, open[i].id, sizeof(orders[known].id));
+        memcpy(orders[known].fixture, open[i].fixture, sizeof(orders[known].fixture));
+        orders[known++].product = product;
+    }
+    if (n >= 0) {
+        app_line_set_orders(app->line, orders, known);
+    }
+    free(open);
+    free(orders);
+}
+
+static void tell_block(void *ctx, enum reason reason, const char *detail)
+{
+    struct app *app = ctx;
+    atomic_store(&app->store_failed, reason == REASON_store_failed);
+    atomic_store(&app->mark_ahead, reason == REASON_mark_ahead);
+    if (reason == REASON_NONE && atomic_load(&app->key_locked)) {
+        reason = REASON_key_locked;
+        detail = app->state.key_why.text;
+    }
+    if (reason == REASON_NONE) {
+        log_sys("store", LOG_LEVEL_NOTICE, "new boards are taken");
+    } else {
+        log_sys("store", LOG_LEVEL_ERROR, "no new board is taken: %s: %s. %s", reason_text(reason)->name,
+                detail, reason_text(reason)->remedy);
+    }
+    app_line_set_block(app->line, reason, detail);
+}
+
+/* ---- what HTTP asks ---- */
+
+static uint32_t source_slot_count(void *ctx)
+{
+    return app_line_slot_count(((struct app *)ctx)->line);
+}
+
+static void source_slot_read(void *ctx, uint32_t i, struct slot_view *out)
+{
+    app_line_slot_read(((struct app *)ctx)->line, i, out);
+}
+
+static uint64_t source_slot_seq(void *ctx)
+{
+    return app_line_seq(((struct app *)ctx)->line);
+}
+
+static void source_ready(void *ctx, struct api_ready *out)
+{
+    struct app *app = ctx;
+    *out = (struct api_ready){
+        .store_failed = atomic_load(&app->store_failed),
+        .mark_ahead = atomic_load(&app->mark_ahead),
+        .key_locked = atomic_load(&app->key_locked),
+        .draining = atomic_load(&app->draining),
+    };
+    if (out->key_locked) {
+        buf_copy(out->detail, sizeof(out->detail), span_str(app->state.key_why.text));
+    }
+}
+
+static int source_command(void *ctx, const struct api_command *command, struct err_info *reterr)
+{
+    return app_line_command(((struct app *)ctx)->line, command, reterr);
+}
+
+static int source_submit(void *ctx, struct store_op *op)
+{
+    return app_store_submit(&((struct app *)ctx)->store, &op, 1);
+}
+
+static struct store_reader *source_reader_open(void *ctx, struct err_info *reterr)
+{
+    struct store_reader *reader = NULL;
+    return store_reader_open(&reader, ((struct app *)ctx)->config->state_dir, NULL, reterr) < 0 ? NULL
+                                                                                                : reader;
+}
+
+static void source_reader_close(void *ctx, struct store_reader *reader)
+{
+    (void)ctx;
+    store_reader_close(reader);
+}
+
+static int import_submit(void *ctx, struct store_op **ops, size_t n)
+{
+    return app_store_submit(&((struct app *)ctx)->store, ops, n);
+}
+
+static const struct product *find_product(void *ctx, const char *name)
+{
+    return config_find_product(ctx, name);
+}
+
+static struct import_config import_config_of(const struct app_state *state)
+{
+    return (struct import_config){
+        .rows = {.keys = state->keys,
+                 .find_product = find_product,
+                 .ctx = (void *)(uintptr_t)state->config,
+                 .now_s = clock_system.wall_ms(&clock_system) / 1000},
+    };
+}
+
+static void *source_import_open(void *ctx, struct err_info *reterr)
+{
+    struct app *app = ctx;
+    struct import_config config = import_config_of(&app->state);
+    config.submit = import_submit;
+    config.ctx = app;
+    struct import *import = import_new(&config);
+    if (!import) {
+        err_set(reterr, -ENOMEM, "no memory for the import");
+    }
+    return import;
+}
+
+static int source_import_feed(void *ctx, void *session, struct span octets, struct err_info *reterr)
+{
+    (void)ctx;
+    return import_feed(session, octets, reterr);
+}
+
+static int source_import_finish(void *ctx, void *session, struct json **ret, struct err_info *reterr)
+{
+    (void)ctx;
+    int r = import_finish(session, ret, reterr);
+    import_free(session);
+    return r;
+}
+
+static void source_import_cancel(void *ctx, void *session)
+{
+    (void)ctx;
+    import_free(session);
+}
+
+static int describe_station(struct app *app, struct err_info *reterr)
+{
+    static const char *const starts[] = {
+        [START_PLUG] = "plug", [START_SCAN] = "scan", [START_MANUAL] = "manual"};
+    const struct config *c = app->config;
+    app->fixtures = calloc(c->n_fixtures + 1, sizeof(*app->fixtures));
+    app->products = calloc(c->n_products + 1, sizeof(*app->products));
+    if (!app->fixtures || !app->products) {
+        return err_set(reterr, -ENOMEM, "no memory");
+    }
+    for (uint32_t i = 0; i < c->n_fixtures; i++) {
+        app->fixtures[i] =
+            (struct api_fixture){c->fixtures[i].name, c->fixtures[i].columns, starts[c->fixtures[i].start]};
+    }
+    for (uint32_t i = 0; i < c->n_products; i++) {
+        app->products[i] = (struct api_product){c->products[i].name, c->products[i].version};
+    }
+    app->station = (struct api_station){
+        .name = c->station,
+        .version = CERTLINE_VERSION,
+        .config_digest = c->digest,
+        .started_wall_ms = clock_system.wall_ms(&clock_system),
+        .fixtures = app->fixtures,
+        .n_fixtures = c->n_fixtures,
+        .products = app->products,
+        .n_products = c->n_products,
+    };
+    return 0;
+}
+
+static int start_api(struct app *app, struct err_info *reterr)
+{
+    struct api_config config = {
+        .n_listen = app->config->n_listen,
+        .unix_path = app->config->socket_path,
+        .clock = &clock_system,
+        .sources =
+            {
+                .ctx = app,
+                .station = &app->station,
+                .slot_count = source_slot_count,
+                .slot_read = source_slot_read,
+                .slot_seq = source_slot_seq,
+                .ready = source_ready,
+                .command = source_command,
+                .submit = source_submit,
+                .reader_open = source_reader_open,
+                .reader_close = source_reader_close,
+                .import_open = source_import_open,
+                .import_feed = source_import_feed,
+                .import_finish = source_import_finish,
+                .import_cancel = source_import_cancel,
+            },
+    };
+    for (uint32_t i = 0; i < app->config->n_listen && i < API_LISTEN_MAX; i++) {
+        config.listen[i] = app->config->listen[i];
+    }
+    app->api = api_start(&config, reterr);
+    return app->api ? 0 : ERR_REFUSED;
+}
+
+/* ---- stopping ---- */
+
+static void *run_stopper(void *ctx)
+{
+    struct app *app = ctx;
+    api_stop(app->api);
+    app->api = NULL;
+    app_line_finish(app->line);
+    return NULL;
+}
+
+static void on_stopping(void *ctx)
+{
+    struct app *app = ctx;
+    atomic_store(&app->draining, true);
+    app->has_stopper = pthread_create(&app->stopper, NULL, run_stopper, app) == 0;
+    if (!app->has_stopper) {
+        app_line_finish(app->line); /* HTTP then ends behind the line, its last requests unanswered */
+    }
+}
+
+static void take_down(struct app *app)
+{
+    if (app->has_stopper) {
+        pthread_join(app->stopper, NULL);
+    }
+    api_stop(app->api);
+    app_store_stop(&app->store);
+    app_keys_stop(&app->keys);
+    app_line_free(app->line);
+    store_reader_close(app->orders_reader);
+    app_state_close(&app->state);
+    free(app->fixtures);
+    free(app->products);
+}
+
+/* ---- serving ---- */
+
+static int end_open_jobs(struct app *app, struct err_info *reterr)
+{
+    struct store_op op = {.kind = STORE_STATION_STARTED};
+    struct store_op *ops[] = {&op};
+    int r = store_batch(app->state.store, ops, 1);
+    r = r < 0 ? r : op.result;
+    if (r < 0) {
+        return err_set(reterr, r, "the start cannot be recorded: %s", op.detail);
+    }
+    if (op.ended > 0) {
+        log_sys("store", LOG_LEVEL_NOTICE,
+                "%u jobs were open when the station stopped: ended as station_restarted", op.ended);
+    }
+    return 0;
+}
+
+static int build(struct app *app, struct err_info *reterr)
+{
+    int r = app_state_open(&app->state, app->config, reterr);
+    if (r < 0) {
+        return r;
+    }
+    atomic_store(&app->key_locked, app->state.key == NULL);
+    if ((r = end_open_jobs(app, reterr)) < 0 || (r = describe_station(app, reterr)) < 0 ||
+        (r = store_reader_open(&app->orders_reader, app->config->state_dir, NULL, reterr)) < 0) {
+        return r;
+    }
+    struct app_line_config line = {app->config, &app->store, &app->keys, on_stopping, app};
+    app->line = app_line_new(&line, reterr);
+    if (!app->line) {
+        return ERR_INTERNAL;
+    }
+    struct app_store_events events = {app, tell_orders, tell_block};
+    if ((r = app_keys_start(&app->keys, app->state.keys, reterr)) < 0 ||
+        (r = app_store_start(&app->store, app->state.store, &events, reterr)) < 0) {
+        return r;
+    }
+    if (app->state.key == NULL) {
+        log_sys("keys", LOG_LEVEL_ERROR, "no new board is taken: %s", app->state.key_why.text);
+        app_line_set_block(app->line, REASON_key_locked, app->state.key_why.text);
+    }
+    return start_api(app, reterr);
+}
+
+static void tell_ready(struct app *app)
+{
+    char status[160];
+    snprintf(status, sizeof(status), "station %s, %u fixtures, %u products", app->config->station,
+             app->config->n_fixtures, app->config->n_products);
+    log_sys("app", LOG_LEVEL_NOTICE, "certlined %s: %s", CERTLINE_VERSION, status);
+    for (uint32_t i = 0; i < app->config->n_listen; i++) {
+        log_sys("app", LOG_LEVEL_NOTICE, "dashboard and API on %s (port %u)", app->config->listen[i],
+                (unsigned)api_port(app->api, i));
+    }
+    notify_ready(status);
+}
+
+int app_serve(const struct config *config, struct err_info *reterr)
+{
+    if (notify_has_journal()) {
+        log_set_sink(notify_journal_sink, NULL);
+    }
+    int r = pki_init();
+    if (r < 0) {
+        return err_set(reterr, r, "OpenSSL was used before its memory could be made to wipe");
+    }
+    r = secret_harden_process();
+    if (r < 0) {
+        return err_set(reterr, r, "the process cannot be kept from being dumped: %s", err_text(r));
+    }
+    struct app app = {.config = config};
+    r = build(&app, reterr);
+    if (r >= 0) {
+        tell_ready(&app);
+        r = app_line_run(app.line, STOP_MS);
+        log_sys("app", LOG_LEVEL_NOTICE, "stopped");
+    }
+    take_down(&app);
+    return r < 0 ? err_set(reterr, r, "the line's loop failed: %s", err_text(r)) : 0;
+}

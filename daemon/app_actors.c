@@ -1,0 +1,251 @@
+/*
+ * Two loops of the same kind: wait, take what there is, work, hand back. The store takes as much at once as
+ * is there, which makes the group commit: while one batch is being synced the next one gathers.
+ */
+#include "app_actors.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "keys/keys.h"
+
+#define BOX_SIZE 16384
+#define BATCH_MAX                                                                                            \
+    512 /* operations in one transaction: bounds how long the first of them waits for the last */
+#define ITEMS_MAX 256
+#define RETRY_MS  500 /* how often a failed store is tried when nobody asks for anything */
+
+static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *ctx,
+                        struct err_info *reterr)
+{
+    /* Signals are the line's: it reads them from a descriptor. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(thread, NULL, run, ctx);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0) {
+        return err_set(reterr, -r, "cannot start the thread %s: %s", name, err_text(-r));
+    }
+    pthread_setname_np(*thread, name);
+    return 0;
+}
+
+/* ---- store ---- */
+
+static void tell_block(struct app_store *actor, int result)
+{
+    enum reason now = REASON_NONE;
+    const char *detail = "";
+    if (result < 0) {
+        now = REASON_store_failed;
+        detail = store_failure(actor->store);
+    } else if (store_mark_state(actor->store) != STORE_MARK_GOOD) {
+        now = REASON_mark_ahead;
+        detail = store_mark_text(store_mark_state(actor->store));
+    }
+    if (now != actor->block) {
+        actor->block = now;
+        actor->events.blocked(actor->events.ctx, now, detail);
+    }
+}
+
+static bool changes_orders(const struct store_op *op)
+{
+    return (op->kind == STORE_ORDER_PUT || op->kind == STORE_ORDER_CLOSE) && op->result == 0;
+}
+
+static void log_verdict(const struct ledger_msg *msg)
+{
+    const struct reason_text *text = reason_text(msg->verdict.reason);
+    bool is_good = msg->verdict.outcome == OUTCOME_PASS;
+    struct log_subject subject = {.module = "line",
+                                  .slot = msg->slot,
+                                  .imei = msg->imei[0] ? msg->imei : NULL,
+                                  .job = msg->job,
+                                  .reason = text->name};
+    log_line(is_good ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, &subject, "%s %s%s%s%s%s",
+             outcome_name(msg->verdict.outcome), text->name, msg->verdict.detail[0] ? ": " : "",
+             msg->verdict.detail, is_good ? "" : ". ", is_good ? "" : text->remedy);
+}
+
+static bool is_new_record(const struct store_op *op)
+{
+    return op->kind == STORE_LEDGER && op->result == 0 && op->ledger->kind == LEDGER_RECORD;
+}
+
+/* Runs the items' operations, at most BATCH_MAX of them and at least one item; returns how many items that
+ * were. */
+static size_t run_batch(struct app_store *actor, void **items, size_t n)
+{
+    struct store_op *ops[BATCH_MAX];
+    size_t n_ops = 0, taken = 0;
+    for (; taken < n; taken++) {
+        const struct app_item *item = items[taken];
+        if (taken > 0 && n_ops + item->n > BATCH_MAX) {
+            break;
+        }
+        memcpy(ops + n_ops, item->ops, item->n * sizeof(ops[0]));
+        n_ops += item->n;
+    }
+    int result = store_batch(actor->store, ops, n_ops);
+    bool orders = false;
+    for (size_t i = 0; result == 0 && i < n_ops; i++) {
+        orders = orders || changes_orders(ops[i]);
+        if (is_new_record(ops[i])) {
+            log_verdict(ops[i]->ledger); /* before it is handed back */
+        }
+    }
+    for (size_t i = 0; i < taken; i++) {
+        struct app_item *item = items[i];
+        item->done(item, result);
+    }
+    if (orders) {
+        actor->events.orders_changed(actor->events.ctx);
+    }
+    tell_block(actor, result);
+    return taken;
+}
+
+static void *run_store(void *ctx)
+{
+    struct app_store *actor = ctx;
+    tell_block(actor, 0);
+    actor->events.orders_changed(actor->events.ctx);
+    for (;;) {
+        void *items[ITEMS_MAX];
+        size_t n = mailbox_take(actor->box, items, ITEMS_MAX);
+        if (n == 0 && mailbox_is_closed(actor->box)) {
+            return NULL;
+        }
+        for (size_t at = 0; at < n;) {
+            at += run_batch(actor, items + at, n - at);
+        }
+        if (n == 0) {
+            bool is_down = actor->block == REASON_store_failed;
+            if (is_down) {
+                tell_block(actor, store_batch(actor->store, NULL, 0));
+            }
+            mailbox_wait(actor->box, actor->block == REASON_store_failed ? RETRY_MS : -1);
+        }
+    }
+}
+
+int app_store_start(struct app_store *actor, struct store *store, const struct app_store_events *events,
+                    struct err_info *reterr)
+{
+    *actor = (struct app_store){.store = store, .events = *events, .block = REASON_NONE};
+    actor->box = mailbox_new(BOX_SIZE);
+    if (!actor->box) {
+        return err_set(reterr, ERR_FULL, "no memory or descriptors for the store's mailbox");
+    }
+    int r = start_thread(&actor->thread, "store", run_store, actor, reterr);
+    actor->is_running = r == 0;
+    return r;
+}
+
+void app_store_stop(struct app_store *actor)
+{
+    if (actor->is_running) {
+        mailbox_close(actor->box);
+        pthread_join(actor->thread, NULL);
+    }
+    mailbox_free(actor->box);
+    actor->box = NULL;
+    actor->is_running = false;
+}
+
+int app_store_send(struct app_store *actor, struct app_item *item)
+{
+    return mailbox_send(actor->box, item);
+}
+
+struct waiter {
+    struct app_item item;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool is_done;
+    int result;
+};
+
+static void wake_waiter(struct app_item *item, int result)
+{
+    struct waiter *w = (struct waiter *)item; /* its first member */
+    pthread_mutex_lock(&w->lock);
+    w->is_done = true;
+    w->result = result;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+int app_store_submit(struct app_store *actor, struct store_op **ops, size_t n)
+{
+    struct waiter w = {
+        .item = {.ops = ops, .n = n, .done = wake_waiter},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
+    };
+    int r = app_store_send(actor, &w.item);
+    if (r < 0) {
+        return r;
+    }
+    pthread_mutex_lock(&w.lock);
+    while (!w.is_done) {
+        pthread_cond_wait(&w.wake, &w.lock);
+    }
+    pthread_mutex_unlock(&w.lock);
+    pthread_cond_destroy(&w.wake);
+    pthread_mutex_destroy(&w.lock);
+    return 0; /* a failed batch stands in every operation's result */
+}
+
+/* ---- keys ---- */
+
+static void *run_keys(void *ctx)
+{
+    struct app_keys *actor = ctx;
+    for (;;) {
+        void *errands[ITEMS_MAX];
+        size_t n = mailbox_take(actor->box, errands, ITEMS_MAX);
+        for (size_t i = 0; i < n; i++) {
+            struct app_errand *errand = errands[i];
+            keys_answer(actor->keys, errand->msg);
+            errand->done(errand);
+        }
+        if (n == 0) {
+            if (mailbox_is_closed(actor->box)) {
+                return NULL;
+            }
+            mailbox_wait(actor->box, -1);
+        }
+    }
+}
+
+int app_keys_start(struct app_keys *actor, struct keys *keys, struct err_info *reterr)
+{
+    *actor = (struct app_keys){.keys = keys};
+    actor->box = mailbox_new(BOX_SIZE);
+    if (!actor->box) {
+        return err_set(reterr, ERR_FULL, "no memory or descriptors for the keys' mailbox");
+    }
+    int r = start_thread(&actor->thread, "keys", run_keys, actor, reterr);
+    actor->is_running = r == 0;
+    return r;
+}
+
+void app_keys_stop(struct app_keys *actor)
+{
+    if (actor->is_running) {
+        mailbox_close(actor->box);
+        pthread_join(actor->thread, NULL);
+    }
+    mailbox_free(actor->box);
+    actor->box = NULL;
+    actor->is_running = false;
+}
+
+int app_keys_send(struct app_keys *actor, struct app_errand *errand)
+{
+    return mailbox_send(actor->box, errand);
+}

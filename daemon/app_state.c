@@ -1,0 +1,122 @@
+/*
+ * Opening the state. The order matters: the lock comes with the store, so a second process is refused before
+ * it touches the key; and a key is only ever made where the database holds no bundle yet, since a new key
+ * opens nothing old.
+ */
+#include "app_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "keys/keys.h"
+#include "pki/seal.h"
+#include "store/read.h"
+#include "store/store.h"
+#include "version.h"
+
+static void fill_random(void *ctx, uint8_t *out, size_t n)
+{
+    (void)ctx;
+    for (size_t done = 0; done < n;) {
+        ssize_t got = getrandom(out + done, n - done, 0);
+        if (got > 0) {
+            done += (size_t)got;
+        }
+    }
+}
+
+static int open_store(struct app_state *state, struct err_info *reterr)
+{
+    const struct config *config = state->config;
+    if (mkdir(config->state_dir, 0700) < 0 && errno != EEXIST) {
+        int r = -errno;
+        return err_set(reterr, r, "cannot make the state directory %s: %s", config->state_dir, err_text(r));
+    }
+    struct store_config store = {
+        .dir = config->state_dir,
+        .clock = &clock_system,
+        .random = fill_random,
+        .station = config->station,
+        .program = CERTLINE_VERSION,
+        .config_digest = config->digest,
+    };
+    return store_open(&state->store, &store, reterr);
+}
+
+/* Whether anything sealed may stand in the database. When that cannot be told, it may. */
+static bool has_bundles(const struct app_state *state)
+{
+    struct store_reader *reader = NULL;
+    struct json *totals = NULL;
+    bool has = true;
+    if (store_reader_open(&reader, state->config->state_dir, NULL, NULL) == 0 &&
+        store_read_totals(reader, &totals, NULL) == 0) {
+        static const char *const states[] = {"free", "bound", "exposed", "installed", "retired"};
+        const struct json *bundles = json_get(totals, "bundles");
+        int64_t sum = 0;
+        for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+            int64_t n = 0;
+            sum += json_get_i64(bundles, states[i], 0, INT64_MAX, &n, NULL) == 0 ? n : 1;
+        }
+        has = sum > 0;
+    }
+    json_free(totals);
+    store_reader_close(reader);
+    return has;
+}
+
+static int open_keys(struct app_state *state, struct err_info *reterr)
+{
+    int r = seal_key_load(state->config->key_file, !has_bundles(state), &state->key, &state->key_why);
+    if (r >= 0) {
+        state->key_why = (struct err_info){0};
+    } else if (state->key_why.code == 0) {
+        err_set(&state->key_why, r, "wrapping key %s: %s", state->config->key_file, err_text(r));
+    }
+    struct keys_config config = {.wrapping_key = state->key};
+    state->keys = keys_new(&config);
+    return state->keys ? 0 : err_set(reterr, -ENOMEM, "no memory for the keys");
+}
+
+static int register_products(struct app_state *state, struct err_info *reterr)
+{
+    for (uint32_t i = 0; i < state->config->n_products; i++) {
+        struct store_op op = {.kind = STORE_PRODUCT, .product = &state->config->products[i]};
+        struct store_op *ops[] = {&op};
+        int r = store_batch(state->store, ops, 1);
+        if (r < 0 || op.result < 0) {
+            r = r < 0 ? r : op.result;
+            return err_set(reterr, r, "product %s cannot be recorded: %s", op.product->name,
+                           op.detail[0] ? op.detail : store_failure(state->store));
+        }
+    }
+    return 0;
+}
+
+int app_state_open(struct app_state *state, const struct config *config, struct err_info *reterr)
+{
+    *state = (struct app_state){.config = config};
+    int r = open_store(state, reterr);
+    if (r == 0) {
+        r = open_keys(state, reterr);
+    }
+    if (r == 0) {
+        r = register_products(state, reterr);
+    }
+    if (r < 0) {
+        app_state_close(state);
+    }
+    return r;
+}
+
+void app_state_close(struct app_state *state)
+{
+    keys_free(state->keys);
+    seal_key_free(state->key);
+    store_close(state->store);
+    *state = (struct app_state){0};
+}
