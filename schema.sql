@@ -185,11 +185,13 @@ CREATE TABLE job (
 -- One open job for a board; and those that a restart must end.
 CREATE UNIQUE INDEX job_open ON job (imei) WHERE outcome IS NULL AND imei IS NOT NULL;
 CREATE INDEX job_open_of_order ON job (work_order, imei) WHERE outcome IS NULL;
-CREATE INDEX job_of_board ON job (imei, id);
-CREATE INDEX job_of_order ON job (work_order, id);
-CREATE INDEX job_of_slot ON job (slot, id);
-CREATE INDEX job_by_reason ON job (reason, id);
-CREATE INDEX job_by_time ON job (started, id);
+-- Lists are read latest first: each index serves one filter in that order.
+CREATE INDEX job_of_board ON job (imei, started);
+CREATE INDEX job_of_order ON job (work_order, started);
+CREATE INDEX job_of_slot ON job (slot, started);
+CREATE INDEX job_by_outcome ON job (outcome, started);
+CREATE INDEX job_by_reason ON job (reason, started);
+CREATE INDEX job_by_time ON job (started);
 
 CREATE TABLE step (
     job         TEXT NOT NULL REFERENCES job (id),
