@@ -41,12 +41,12 @@ struct api {
 
 static void turn_until_over(struct api *api)
 {
-    struct pollfd fds[API_LISTEN_MAX + 3];
+    struct pollfd fds[API_LISTEN_MAX + 4];
     bool is_stopping = false;
 
     while (!is_stopping || !http_is_over(api->http)) {
         int timeout_ms;
-        size_t n = http_wait_for(api->http, fds + 1, API_LISTEN_MAX + 2, &timeout_ms);
+        size_t n = http_wait_for(api->http, fds + 1, API_LISTEN_MAX + 3, &timeout_ms);
         fds[0] = (struct pollfd){.fd = is_stopping ? -1 : api->wake_fd, .events = POLLIN};
         (void)poll(fds, n + 1, timeout_ms);
         if (!is_stopping && atomic_load(&api->must_stop)) {

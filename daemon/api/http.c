@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +58,7 @@ struct connection {
     int64_t deadline_us;       /* TIME_NEVER while a worker has it */
     int64_t left_us;           /* of the deadline, kept while a worker has it */
     bool is_asking;            /* part of a request has come, none of the answer has gone */
+    bool has_left;             /* the client sends nothing more */
     bool is_suspended;
     bool has_begun;   /* headers were looked at */
     bool must_answer; /* the answer is ready: queue it when the library calls next */
@@ -68,8 +70,11 @@ struct http {
     size_t n_listeners;
     struct connection *connections;
     int64_t next_deadline_us; /* not later than the first of all deadlines */
+    int leavers;              /* epoll: who says goodbye */
+    unsigned n_left;
     unsigned n_imports;
     unsigned n_abandoned; /* exchanges whose connection is gone and whose work is not back */
+    bool must_turn;       /* a connection has gone since the last turn began */
     bool is_stopping;
     int64_t grace_us; /* while stopping: for whoever is still there to take an answer */
 };
@@ -99,15 +104,17 @@ static struct connection *connection_of(struct MHD_Connection *mhd)
 static void open_connection(struct listener *l, struct MHD_Connection *mhd, void **context)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct connection *c = calloc(1, sizeof(*c));
+    struct connection *c = info != NULL ? calloc(1, sizeof(*c)) : NULL;
 
     *context = c;
-    if (c == NULL || info == NULL) {
-        return; /* it gets no answer: see take_target */
+    if (c == NULL) {
+        return; /* it gets no answer: see on_request */
     }
     c->listener = l;
     c->mhd = mhd;
     c->fd = info->connect_fd;
+    struct epoll_event goodbye = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c};
+    (void)epoll_ctl(l->http->leavers, EPOLL_CTL_ADD, c->fd, &goodbye); /* without it the deadline serves */
     c->next = l->http->connections;
     if (c->next != NULL) {
         c->next->previous = c;
@@ -139,7 +146,9 @@ static void close_connection(struct connection *c)
 {
     struct http *http = c->listener->http;
 
+    http->must_turn = true;
     drop_exchange(c);
+    (void)epoll_ctl(http->leavers, EPOLL_CTL_DEL, c->fd, NULL);
     if (c->previous != NULL) {
         c->previous->next = c->next;
     } else {
@@ -148,6 +157,7 @@ static void close_connection(struct connection *c)
     if (c->next != NULL) {
         c->next->previous = c->previous;
     }
+    http->n_left -= c->has_left;
     free(c);
 }
 
@@ -177,18 +187,20 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (c != NULL) {
         struct http *http = c->listener->http;
         drop_exchange(c);
+        http->must_turn |= c->has_left;
         set_deadline(c, now_us(http) + (http->is_stopping ? 0 : http->config.idle_us));
     }
 }
 
-/* Ends a connection from our side; the library finds it closed on its next look. */
-static void cut(struct connection *c, bool with_word)
+/* Ends a connection from our side, with a last word to whoever is in the middle of asking; the library finds
+ * it closed on its next look. */
+static void cut(struct connection *c, const char *word)
 {
-    static const char late[] =
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-
-    if (with_word) {
-        (void)send(c->fd, late, sizeof(late) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (c->is_asking) {
+        char text[128];
+        int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                         word);
+        (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shutdown(c->fd, SHUT_RDWR);
     c->deadline_us = TIME_NEVER;
@@ -204,9 +216,34 @@ static void cut_late_ones(struct http *http)
     http->next_deadline_us = TIME_NEVER;
     for (struct connection *c = http->connections; c != NULL; c = c->next) {
         if (c->deadline_us <= now) {
-            cut(c, c->is_asking);
+            cut(c, "408 Request Timeout");
         }
         http->next_deadline_us = time_min(http->next_deadline_us, c->deadline_us);
+    }
+}
+
+static void hear_goodbyes(struct http *http)
+{
+    struct epoll_event events[32];
+    int n = epoll_wait(http->leavers, events, 32, 0);
+
+    for (int i = 0; i < n; i++) {
+        struct connection *c = events[i].data.ptr;
+        c->has_left = true;
+        http->n_left++;
+    }
+}
+
+/* A client that has left is closed once all that it sent was read and no answer is on its way. */
+static void close_leavers(struct http *http)
+{
+    for (struct connection *c = http->connections; c != NULL && http->n_left > 0; c = c->next) {
+        bool is_answered = c->exchange != NULL && !c->is_asking;
+        char octet;
+        if (c->has_left && !c->is_suspended && !is_answered && !c->must_answer &&
+            recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+            shutdown(c->fd, SHUT_RDWR);
+        }
     }
 }
 
@@ -427,9 +464,15 @@ struct http *http_new(const struct http_config *config)
 {
     struct http *http = calloc(1, sizeof(*http));
 
-    if (http != NULL) {
-        http->config = *config;
-        http->next_deadline_us = TIME_NEVER;
+    if (http == NULL) {
+        return NULL;
+    }
+    http->config = *config;
+    http->next_deadline_us = TIME_NEVER;
+    http->leavers = epoll_create1(EPOLL_CLOEXEC);
+    if (http->leavers < 0) {
+        free(http);
+        return NULL;
     }
     return http;
 }
@@ -471,8 +514,9 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 {
     size_t n = 0;
 
-    *ret_timeout_ms = ms_until(http->next_deadline_us, now_us(http));
+    *ret_timeout_ms = http->must_turn ? 0 : ms_until(http->next_deadline_us, now_us(http));
     fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pool), .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = http->leavers, .events = POLLIN};
     for (size_t i = 0; i < http->n_listeners && n < max; i++) {
         struct MHD_Daemon *daemon = http->listeners[i].daemon;
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -487,11 +531,14 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 
 void http_turn(struct http *http)
 {
+    http->must_turn = false;
     take_back_all(http);
     cut_late_ones(http);
     for (size_t i = 0; i < http->n_listeners; i++) {
         MHD_run(http->listeners[i].daemon);
     }
+    hear_goodbyes(http);
+    close_leavers(http);
 }
 
 void http_stop(struct http *http, int64_t grace_us)
@@ -510,8 +557,8 @@ void http_stop(struct http *http, int64_t grace_us)
         take_back(http, ex);
     }
     for (struct connection *c = http->connections; c != NULL; c = c->next) {
-        if (c->exchange == NULL) {
-            cut(c, false);
+        if (c->exchange == NULL || (c->is_asking && !c->is_suspended && !c->must_answer)) {
+            cut(c, "503 Service Unavailable");
         } else if (!c->is_suspended) {
             set_deadline(c, time_min(c->deadline_us, end));
         }
@@ -534,5 +581,6 @@ void http_free(struct http *http)
             close(http->listeners[i].fd);
         }
     }
+    close(http->leavers);
     free(http);
 }

@@ -21,7 +21,7 @@ struct http_config {
     struct pool *pool;     /* borrowed */
 };
 
-/* NULL without memory. */
+/* NULL without memory or descriptors. */
 struct http *http_new(const struct http_config *config);
 
 /* Takes a listening socket over, also when it fails. `roles` are those of whoever comes in here. 0 or
@@ -34,8 +34,9 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 /* Does what there is to do, without waiting. */
 void http_turn(struct http *http);
 
-/* Begins the end: no more connections, idle ones closed, what waits for a worker is answered 503. Go on with
- * http_turn until http_is_over; a client that does not take its answer is cut after `grace_us`. */
+/* Begins the end: no more connections; idle ones and those that are still asking are closed, what waits for a
+ * worker is answered 503. Go on with http_turn until http_is_over; a client that does not take its answer is
+ * cut after `grace_us`. */
 void http_stop(struct http *http, int64_t grace_us);
 bool http_is_over(const struct http *http);
 
