@@ -159,7 +159,6 @@ says err "missing.ndjson cannot be opened"
 "$CERTLINED" import -c "$config" - <"$dir/one.ndjson" >"$dir/out" 2>"$dir/err" || fail "import from standard input"
 says out '^taken 0, duplicate 1, refused 0$'
 
-expect 1 reconcile -c "$config" --reason test
 expect 1 status -c "$config"
 says err 'api.sock'
 
@@ -200,6 +199,26 @@ daemon=
 expect 0 import -c "$config" "$dir/again.ndjson"
 says out '^taken 0, duplicate 2, refused 0$'
 
+### what needs a person
+
+mv "$dir/state/wrapping.key" "$dir/elsewhere"
+expect 6 import -c "$config" "$dir/again.ndjson"
+says err 'wrapping.key'
+mv "$dir/elsewhere" "$dir/state/wrapping.key"
+
+cp "$dir/state/certline.db" "$dir/older.db"
+row b5 b5 >"$dir/last.ndjson"
+expect 0 import -c "$config" "$dir/last.ndjson"
+cp "$dir/older.db" "$dir/state/certline.db"
+rm -f "$dir/state/certline.db-wal" "$dir/state/certline.db-shm"
+expect 6 import -c "$config" "$dir/last.ndjson"
+says err 'behind its mark'
+expect 0 reconcile -c "$config" --reason 'restored by the test' --retire-unused
+says out '; 4 bundles retired$'
+
 # A private key never shows, whatever was said.
 key=$(sed -n 2p "$dir/b4.key")
 ! grep -rqF -- "$key" "$dir/out" "$dir/err" "$dir/log" "$dir/state" || fail "a private key is readable"
+
+# Nothing to reconcile: nobody retires a stock by a slip.
+expect 1 reconcile -c "$config" --reason test --retire-unused
