@@ -89,6 +89,10 @@ int app_reconcile(const struct config *config, const char *who, const char *why,
     if (r < 0) {
         return r;
     }
+    if (store_mark_state(state.store) == STORE_MARK_GOOD) {
+        app_state_close(&state);
+        return err_set(reterr, ERR_CONFLICT, "the database agrees with its mark: there is nothing to reconcile");
+    }
     struct store_op op = {.kind = STORE_RECONCILE, .reconcile.retire_unspent = retire_unused};
     buf_copy(op.reconcile.who, sizeof(op.reconcile.who), span_str(who));
     buf_copy(op.reconcile.why, sizeof(op.reconcile.why), span_str(why));

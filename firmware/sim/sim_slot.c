@@ -67,12 +67,15 @@ static int open_terminal(struct sim_slot *s)
     return touch_other_end(s);
 }
 
-/* A link under another name, then a rename: nobody ever sees half of it or a gap. */
+/* A link under another name, then a rename: nobody ever sees half of it or a gap. The other name begins with a dot, so
+ * that no glob for slots takes it for one. */
 static int make_link(const struct sim_slot *s)
 {
     char temporary[sizeof s->link + 8];
+    const char *slash = strrchr(s->link, '/');
+    int folder = slash ? (int)(slash + 1 - s->link) : 0;
 
-    snprintf(temporary, sizeof temporary, "%s.new", s->link);
+    snprintf(temporary, sizeof temporary, "%.*s.%s.new", folder, s->link, s->link + folder);
     unlink(temporary);
     if (symlink(s->pts, temporary) < 0 || rename(temporary, s->link) < 0)
         return -errno;
