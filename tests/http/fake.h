@@ -240,6 +240,13 @@ static inline void fake_shut_gate(struct fake *f, bool is_shut)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* After an answer: what workers have written here may be read. */
+static inline void fake_sync(struct fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
 /* Until so many workers stand before the gate. */
 static inline void fake_await_waiting(struct fake *f, unsigned n)
 {

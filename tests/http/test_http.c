@@ -55,6 +55,7 @@ static void ask(const char *method, const char *target, const char *headers, con
 {
     client_ask(&c, method, target, headers, body);
     client_take(&c, &a, strcmp(method, "HEAD") != 0);
+    fake_sync(&fake);
 }
 
 static void a_request_is_answered_and_another_on_the_same_connection(void **state)
@@ -133,6 +134,7 @@ static void a_request_may_come_octet_by_octet(void **state)
         assert_true(client_send(&c, p, 1));
     }
     client_take(&c, &a, true);
+    fake_sync(&fake);
     assert_int_equal(a.status, 200);
     assert_string_equal(fake.last_command.operator_name, "Li");
 }
@@ -349,6 +351,7 @@ static void an_import_streams(void **state)
         assert_int_equal(a.status, 200);
         snprintf(taken, sizeof(taken), "{\"taken\":%zu}", sizes[i]);
         assert_string_equal(a.body, taken);
+        fake_sync(&fake);
         assert_int_equal(fake.fed_sum, sum);
     }
     assert_int_equal(fake.n_finished, COUNT(sizes));
@@ -360,11 +363,14 @@ static void an_import_that_fails_is_told_in_the_end(void **state)
     uint32_t sum;
 
     (void)state;
+    pthread_mutex_lock(&fake.lock);
     fake.fail_after = 200000;
+    pthread_mutex_unlock(&fake.lock);
     send_import(1000000, &sum);
     client_take(&c, &a, true);
     assert_int_equal(a.status, 503);
     assert_non_null(strstr(a.body, "store_failed"));
+    fake_sync(&fake);
     assert_int_equal(fake.n_cancelled, 1);
     assert_int_equal(fake.n_finished, 0);
     ask("GET", "/healthz", "", NULL);

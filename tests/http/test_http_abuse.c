@@ -399,6 +399,7 @@ static void a_client_may_leave_while_its_request_is_worked_on(void **state)
         client_open(&c, api_port(api, 0));
     }
     assert_still_serves();
+    fake_sync(&fake);
     assert_int_equal(fake.n_commands, 5);
 }
 
