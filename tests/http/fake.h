@@ -36,7 +36,7 @@ struct fake {
     enum reason op_reason;
     struct store_op last_op;
 
-    unsigned n_sessions, n_finished, n_cancelled;
+    unsigned n_sessions, n_feeds, n_finished, n_cancelled;
     size_t fed;        /* octets */
     uint32_t fed_sum;  /* over all of them, in their order */
     size_t fail_after; /* the feed that passes this many octets fails; 0: none */
@@ -155,6 +155,8 @@ static inline int fake_import_feed(void *ctx, void *session, struct span octets,
     f->fed += octets.len;
     f->fed_sum = fake_sum(f->fed_sum, octets.at, octets.len);
     bool fails = f->fail_after > 0 && f->fed > f->fail_after;
+    f->n_feeds++;
+    pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
     return fails ? err_set(reterr, ERR_STORE, "the disk is full") : 0;
 }

@@ -220,11 +220,37 @@ static void no_octet_of_a_body_stays(void **state)
     }
 }
 
+/* An import may take minutes: what a worker has taken is gone while the rest is still awaited. */
+static void no_octet_stays_while_more_is_awaited(void **state)
+{
+    static char filler[200000];
+    unsigned tries = 0;
+
+    (void)state;
+    memset(filler, 'x', sizeof(filler));
+    client_open_unix(&c, path);
+    client_say(&c, IMPORT "Content-Length: 1000000\r\n\r\n");
+    client_send(&c, filler, sizeof(filler));
+    fake_await(&fake, &fake.n_feeds, 1);
+    send_marked("@", MARK_LEN);
+    meet_again(
+        false); /* it is read, and lies where the next piece is collected: once, in our locked memory */
+    assert_true(count_marks() <= 1);
+
+    client_send(&c, filler, 131072);
+    fake_await(&fake, &fake.n_feeds, 2);
+    while (count_marks() != 0) { /* the worker wipes right after it has fed */
+        assert_true(++tries < 100);
+    }
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scan_finds_what_is_there),
         cmocka_unit_test_setup_teardown(no_octet_of_a_body_stays, start, stop),
+        cmocka_unit_test_setup_teardown(no_octet_stays_while_more_is_awaited, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
