@@ -1,0 +1,407 @@
+/*
+ * What must hold, in one place. The truth is asked of three witnesses that know nothing of one another: the
+ * database (through a reading connection of its own), the simulated modems' memory, and what was shown.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/world_internal.h"
+
+#define KEY_MARK "BEGIN PRIVATE KEY"
+
+/* ---- the database */
+
+void world_reader_open(struct world *w)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/life-%u/" STORE_DB_NAME, w->dir, w->life);
+    if (sqlite3_open_v2(path, &w->reader, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
+        fprintf(stderr, "world: %s: %s\n", path, sqlite3_errmsg(w->reader));
+        abort();
+    }
+}
+
+void world_reader_close(struct world *w)
+{
+    sqlite3_close(w->reader);
+    w->reader = NULL;
+}
+
+static sqlite3_stmt *ask(struct world *w, const char *sql, const char *arg)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(w->reader, sql, -1, &s, NULL) != SQLITE_OK) {
+        fprintf(stderr, "world: %s: %s\n", sql, sqlite3_errmsg(w->reader));
+        abort();
+    }
+    if (arg) {
+        sqlite3_bind_text(s, 1, arg, -1, SQLITE_STATIC);
+    }
+    return s;
+}
+
+int64_t world_ask(struct world *w, const char *sql, const char *arg)
+{
+    sqlite3_stmt *s = ask(w, sql, arg);
+    int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+    sqlite3_finalize(s);
+    return n;
+}
+
+const char *world_ask_text(struct world *w, const char *sql, const char *arg)
+{
+    sqlite3_stmt *s = ask(w, sql, arg);
+    w->answer[0] = '\0';
+    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_text(s, 0)) {
+        snprintf(w->answer, sizeof(w->answer), "%s", (const char *)sqlite3_column_text(s, 0));
+    }
+    sqlite3_finalize(s);
+    return w->answer;
+}
+
+struct text {
+    char *at;
+    size_t len, size;
+};
+
+static void text_add(struct text *t, const char *what, size_t n)
+{
+    while (t->len + n + 1 > t->size) {
+        t->size = t->size ? 2 * t->size : 65536;
+        t->at = realloc(t->at, t->size);
+        if (!t->at) {
+            abort();
+        }
+    }
+    memcpy(t->at + t->len, what, n);
+    t->len += n;
+    t->at[t->len] = '\0';
+}
+
+/* A row as text, octets as hexadecimal. */
+static void text_add_row(struct text *t, sqlite3_stmt *s)
+{
+    for (int i = 0; i < sqlite3_column_count(s); i++) {
+        const char *octets = sqlite3_column_blob(s, i);
+        int n = sqlite3_column_bytes(s, i);
+        bool is_blob = sqlite3_column_type(s, i) == SQLITE_BLOB;
+        for (int k = 0; k < n; k++) {
+            char hex[3];
+            snprintf(hex, sizeof(hex), "%02x", (unsigned char)octets[k]);
+            text_add(t, is_blob ? hex : &octets[k], is_blob ? 2 : 1);
+        }
+        text_add(t, "|", 1);
+    }
+    text_add(t, "\n", 1);
+}
+
+char *world_events(struct world *w, size_t *ret_len)
+{
+    struct text t = {0};
+    sqlite3_stmt *s = ask(w, "SELECT * FROM event ORDER BY seq", NULL);
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        text_add_row(&t, s);
+    }
+    sqlite3_finalize(s);
+    *ret_len = t.len;
+    return t.at;
+}
+
+/* A sum over all rows of all tables but the record itself, in whatever order they stand. */
+static uint64_t sum_of_projections(struct world *w)
+{
+    uint64_t sum = 0;
+    sqlite3_stmt *names =
+        ask(w, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('event')", NULL);
+    while (sqlite3_step(names) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(names, 0);
+        char sql[128];
+        snprintf(sql, sizeof(sql), "SELECT '%s', * FROM %s", name, name);
+        struct text t = {0};
+        sqlite3_stmt *rows = ask(w, sql, NULL);
+        while (sqlite3_step(rows) == SQLITE_ROW) {
+            uint64_t hash = UINT64_C(1469598103934665603);
+            t.len = 0;
+            text_add_row(&t, rows);
+            for (size_t i = 0; i < t.len; i++) {
+                hash = (hash ^ (unsigned char)t.at[i]) * UINT64_C(1099511628211);
+            }
+            sum += hash;
+        }
+        sqlite3_finalize(rows);
+        free(t.at);
+    }
+    sqlite3_finalize(names);
+    return sum;
+}
+
+/* ---- boards */
+
+static bool holds(struct world *w, uint32_t board, uint32_t rack, const char *bundle, enum cred_type type)
+{
+    char *content = world_content(w, rack, bundle, type);
+    struct simboard_entry e;
+    bool is_same = content && simboard_entry_find(w->boards[board].sim, WORLD_TAG, (unsigned)type, &e) &&
+                   span_eq(span_of(e.content, e.len), span_str(content));
+    free(content);
+    return is_same;
+}
+
+static void check_content(struct world *w, uint32_t board, uint32_t rack, const char *bundle,
+                          const char *when)
+{
+    static const enum cred_type types[] = {CRED_CA, CRED_CLIENT_CERT, CRED_PRIVATE_KEY};
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        if (!holds(w, board, rack, bundle, types[i])) {
+            world_blame(w, "%s board %s does not hold the %s of its bundle '%s'", when, w->boards[board].imei,
+                        cred_type_name(types[i]), bundle);
+        }
+    }
+}
+
+static uint32_t board_of(const struct world *w, const char *imei)
+{
+    for (uint32_t i = 0; i < w->n_boards; i++) {
+        if (strcmp(w->boards[i].imei, imei) == 0) {
+            return i;
+        }
+    }
+    return WORLD_NOWHERE;
+}
+
+bool world_check_board(struct world *w, uint32_t board, const char *when)
+{
+    uint32_t rack = w->boards[board].rack;
+    char sql[200], bundle[BUNDLE_ID_SIZE];
+    snprintf(sql, sizeof(sql),
+             "SELECT id FROM bundle WHERE imei = ? AND product = '%s' AND state = 'installed'",
+             w->products[rack].product.name);
+    snprintf(bundle, sizeof(bundle), "%.127s", world_ask_text(w, sql, w->boards[board].imei));
+    check_content(w, board, rack, bundle, when);
+    return !w->violation[0];
+}
+
+/* ---- at the moment */
+
+/* A PASS that anybody sees is stored, and true. */
+void world_check_told(struct world *w, uint32_t slot, const struct slot_view *view)
+{
+    struct world_slot *s = &w->slots[slot];
+    if (view->verdict.outcome != OUTCOME_PASS || strcmp(s->told_job, view->job) == 0) {
+        return;
+    }
+    memcpy(s->told_job, view->job, sizeof(s->told_job));
+    w->numbers.passes++;
+    if (strcmp(world_ask_text(w, "SELECT outcome FROM job WHERE id = ?", view->job), "PASS") != 0) {
+        world_blame(w, "slot %s shows a PASS of job %s that is not stored (%s)", view->id, view->job,
+                    w->answer);
+        return;
+    }
+    uint32_t board = board_of(w, view->imei);
+    char bundle[BUNDLE_ID_SIZE];
+    snprintf(bundle, sizeof(bundle), "%.127s",
+             world_ask_text(w, "SELECT bundle FROM job WHERE id = ?", view->job));
+    if (board == WORLD_NOWHERE) {
+        world_blame(w, "slot %s shows a PASS of an unknown board %s", view->id, view->imei);
+    } else {
+        check_content(w, board, s->rack, bundle, "when its PASS was told");
+    }
+}
+
+/* No octet of a key leaves before its bundle is EXPOSED on record. */
+void world_check_sent(struct world *w, uint32_t slot, struct span octets)
+{
+    struct world_slot *s = &w->slots[slot];
+    char window[sizeof(s->tail) + 4096];
+    size_t kept = sizeof(KEY_MARK) - 2, n = octets.len < 4096 ? octets.len : 4096;
+    memcpy(window, s->tail, kept);
+    memcpy(window + kept, octets.at, n);
+    bool has_key = memmem(window, kept + n, KEY_MARK, sizeof(KEY_MARK) - 1) != NULL;
+    memcpy(s->tail, window + n, kept);
+    if (!has_key) {
+        return;
+    }
+    const char *state =
+        world_ask_text(w,
+                       "SELECT b.state FROM job j JOIN bundle b ON b.id = j.bundle WHERE j.slot = ? AND "
+                       "j.outcome IS NULL",
+                       w->slot_configs[slot].id);
+    if (strcmp(state, "exposed") != 0 && strcmp(state, "installed") != 0) {
+        world_blame(w, "a key leaves for slot %s while its bundle is '%s'", w->slot_configs[slot].id, state);
+    }
+}
+
+/* ---- the whole */
+
+/* Each must answer 0. `final`: only when the calm has come to its end. */
+static const struct {
+    const char *what, *sql;
+    bool is_final;
+} questions[] = {
+    {"jobs with more than one start or ending",
+     "SELECT count(*) FROM (SELECT json_extract(data, '$.job') AS j, sum(kind = 'job_started') AS s, "
+     "sum(kind = 'job_ended') AS e FROM event WHERE kind IN ('job_started', 'job_ended') GROUP BY j "
+     "HAVING s > 1 OR e > 1)",
+     false},
+    {"jobs without an ending", "SELECT count(*) FROM job WHERE outcome IS NULL", true},
+    {"events of endings without their job",
+     "SELECT count(*) FROM event WHERE kind = 'job_ended' AND json_extract(data, '$.job') NOT IN (SELECT id "
+     "FROM job WHERE outcome IS NOT NULL)",
+     false},
+    {"passes without a bundle, or without a start",
+     "SELECT count(*) FROM job WHERE outcome = 'PASS' AND (bundle IS NULL OR was_exposed = 0 AND NOT EXISTS "
+     "(SELECT 1 FROM job AS e WHERE e.imei = job.imei AND e.product = job.product AND e.was_exposed = 1))",
+     false},
+    {"passes without an entry each",
+     "SELECT count(*) FROM job WHERE outcome = 'PASS' AND (SELECT count(*) FROM job_entry WHERE job = id) <> "
+     "3",
+     false},
+    {"credentials written more than twice in a job", "SELECT count(*) FROM job_entry WHERE written > 2",
+     false},
+    {"bundles retired", "SELECT count(*) FROM bundle WHERE state = 'retired'", false},
+    {"bundles of a board twice",
+     "SELECT count(*) FROM (SELECT imei FROM bundle WHERE imei IS NOT NULL GROUP BY imei, product HAVING "
+     "count(*) > 1)",
+     false},
+    {"bundles installed without a pass",
+     "SELECT count(*) FROM bundle AS b WHERE state = 'installed' AND NOT EXISTS (SELECT 1 FROM job WHERE "
+     "outcome = 'PASS' AND bundle = b.id AND imei = b.imei)",
+     false},
+    {"passes whose bundle is not installed",
+     "SELECT count(*) FROM job JOIN bundle AS b ON b.id = job.bundle WHERE outcome = 'PASS' AND b.state <> "
+     "'installed'",
+     false},
+    {"stock that differs from the bundles",
+     "SELECT (SELECT coalesce(sum(n), 0) FROM bundle_stock) <> (SELECT count(*) FROM bundle) OR EXISTS "
+     "(SELECT "
+     "1 FROM bundle_stock AS s WHERE n <> (SELECT count(*) FROM bundle AS b WHERE b.product = s.product AND "
+     "b.lot = s.lot AND b.state = s.state))",
+     false},
+    {"bundles imported that are not there",
+     "SELECT (SELECT count(*) FROM event WHERE kind = 'bundle_imported') <> (SELECT count(*) FROM bundle)",
+     false},
+    {"orders over their quantity", "SELECT count(*) FROM work_order WHERE passed > quantity", false},
+    {"orders whose count differs from their boards",
+     "SELECT count(*) FROM work_order AS o WHERE passed <> (SELECT count(*) FROM order_board WHERE "
+     "work_order = "
+     "o.id AND result = 'passed')",
+     false},
+};
+
+static void ask_questions(struct world *w, bool is_final)
+{
+    for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
+        int64_t n = questions[i].is_final && !is_final ? 0 : world_ask(w, questions[i].sql, NULL);
+        if (n != 0) {
+            world_blame(w, "%s: %lld", questions[i].what, (long long)n);
+        }
+    }
+}
+
+/* A product that asks for digests gets them on every entry. */
+static void check_proofs(struct world *w)
+{
+    for (uint32_t r = 0; r < w->config.n_racks; r++) {
+        bool is_presence = w->config.racks[r].proof == PROOF_PRESENCE;
+        const char *sql =
+            is_presence ? "SELECT count(*) FROM job JOIN job_entry ON job = id WHERE outcome = 'PASS' AND "
+                          "product = ? AND job_entry.proof NOT IN ('presence', 'digest')"
+                        : "SELECT count(*) FROM job JOIN job_entry ON job = id WHERE outcome = 'PASS' AND "
+                          "product = ? AND job_entry.proof <> 'digest'";
+        if (world_ask(w, sql, w->products[r].product.name) != 0) {
+            world_blame(w, "a PASS of %s without the proof it asks for", w->products[r].product.name);
+        }
+    }
+}
+
+/* No private key and no client certificate stands in two modems, under whatever tag. */
+static void check_unique(struct world *w)
+{
+    for (uint32_t a = 0; a < w->n_boards; a++) {
+        for (size_t i = 0; i < simboard_entry_count(w->boards[a].sim); i++) {
+            struct simboard_entry e = simboard_entry_at(w->boards[a].sim, i);
+            if (e.type != CRED_PRIVATE_KEY && e.type != CRED_CLIENT_CERT) {
+                continue;
+            }
+            for (uint32_t b = a + 1; b < w->n_boards; b++) {
+                struct simboard_entry other;
+                if (simboard_entry_find(w->boards[b].sim, e.sec_tag, e.type, &other) &&
+                    memcmp(other.sha256, e.sha256, SIM_SHA256_SIZE) == 0) {
+                    world_blame(w, "boards %s and %s hold the same %s", w->boards[a].imei, w->boards[b].imei,
+                                cred_type_name((enum cred_type)e.type));
+                }
+            }
+        }
+    }
+}
+
+/* The modem's own count of writes against the jobs that may have made them. */
+static void check_wear(struct world *w, uint32_t board)
+{
+    const struct world_board *b = &w->boards[board];
+    int64_t most =
+        2 * world_ask(w, "SELECT count(*) FROM event WHERE kind = 'job_started' AND imei = ?", b->imei);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < simboard_wear_count(b->sim); i++) {
+        struct simboard_wear wear = simboard_wear_at(b->sim, i);
+        sum += wear.writes;
+        if (!b->has_noise && wear.writes > most) {
+            world_blame(w, "entry %u,%u of board %s was written %u times in %lld jobs", wear.sec_tag,
+                        wear.type, b->imei, wear.writes, (long long)most / 2);
+        }
+    }
+    if (sum > 3 * most) { /* a changed octet may turn a write into one of another entry, but not into two */
+        world_blame(w, "board %s was written %u times in %lld jobs", b->imei, sum, (long long)most / 2);
+    }
+}
+
+static void check_record(struct world *w)
+{
+    struct err_info why = {0};
+    if (store_verify(w->store, &why) < 0) {
+        world_blame(w, "the chain does not verify: %s", why.text);
+    }
+    uint64_t before = sum_of_projections(w);
+    if (store_rebuild(w->store, &why) < 0) {
+        world_blame(w, "the projections cannot be made again: %s", why.text);
+    } else if (sum_of_projections(w) != before) {
+        world_blame(w, "the projections made again are others");
+    }
+}
+
+static void check_end(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_boards && !w->violation[0]; i++) {
+        world_check_board(w, i, "at the end");
+    }
+    bool is_quiet =
+        w->to_store.n_waiting + w->to_store.n_answered + w->to_keys.n_waiting + w->to_keys.n_answered == 0;
+    if (!station_is_idle(w->station) || !is_quiet) {
+        world_blame(w, "something is under way though every rack is empty");
+    } else if (station_deadline(w->station) != TIME_NEVER) {
+        world_blame(w, "a timer is left though every rack is empty");
+    }
+    check_record(w);
+}
+
+const char *world_check(struct world *w, bool is_final)
+{
+    if (w->is_up && !w->violation[0]) {
+        ask_questions(w, is_final);
+        check_proofs(w);
+        check_unique(w);
+        for (uint32_t i = 0; i < w->n_boards; i++) {
+            check_wear(w, i);
+        }
+        if (is_final) {
+            check_end(w);
+        }
+        w->numbers.jobs = (uint64_t)world_ask(w, "SELECT count(*) FROM job", NULL);
+    }
+    if (world_numbers(w).allocations > 0) {
+        world_blame(w, "the line allocated %llu times", (unsigned long long)w->numbers.allocations);
+    }
+    return w->violation[0] ? w->violation : NULL;
+}

@@ -1,0 +1,615 @@
+/*
+ * The daemon half: what app.c wires with threads and mailboxes, here with a queue of events. Commit latency,
+ * the time keys take and the time a port takes to open are drawn from the seed.
+ *
+ * A kill at a point is told to whoever passes it; from then on nothing of the daemon takes effect any more,
+ * and as soon as the call under way has come back the daemon is dropped. Its database is then copied, file by
+ * file, as it stands: that is what a killed process leaves behind.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "store/mark.h"
+#include "support/world_internal.h"
+
+const char *world_point_name(enum world_point point)
+{
+    static const char *const names[] = {
+        [POINT_BEFORE_COMMIT] = "before a commit", [POINT_AFTER_COMMIT] = "after a commit",
+        [POINT_BEFORE_CHUNK] = "before a chunk",   [POINT_AFTER_CHUNK] = "after a chunk",
+        [POINT_BEFORE_READ] = "before a read",     [POINT_AFTER_READ] = "after a read",
+        [POINT_BEFORE_TELL] = "before telling",    [POINT_AFTER_TELL] = "after telling",
+    };
+    return names[point];
+}
+
+bool world_passes(struct world *w, enum world_point point)
+{
+    if (w->is_dying) {
+        return true;
+    }
+    if (w->life > 1) {
+        return false;
+    }
+    w->points[point]++;
+    if (w->kills_at && w->kill_point == point && w->kill_k == w->points[point]) {
+        w->fired[point]++;
+        w->is_dying = true;
+    }
+    return w->is_dying;
+}
+
+/* ---- what the station asks for */
+
+static void env_open(void *ctx, uint32_t slot, uint32_t generation)
+{
+    struct world *w = ctx;
+    bool was_on = malloc_count_switch(false);
+    if (!w->is_dying) {
+        w->slots[slot].generation = generation;
+        bool is_slow = world_hits(w, 20);
+        bool fails = w->is_troubled && world_hits(w, 15);
+        int64_t latency = (int64_t)world_dice(w, is_slow ? 4000000 : 40000);
+        world_at(w, latency, HAPPENS_OPENED, slot, generation, fails ? -EBUSY : 0);
+    }
+    malloc_count_switch(was_on);
+}
+
+static void close_link(struct world *w, uint32_t slot)
+{
+    struct world_slot *s = &w->slots[slot];
+    if (s->is_open && s->board != WORLD_NOWHERE) {
+        simboard_port_close(w->boards[s->board].sim, w->now_us);
+    }
+    s->is_open = false;
+    s->generation = 0;
+    memset(s->tail, 0, sizeof(s->tail));
+}
+
+static void env_close(void *ctx, uint32_t slot, uint32_t generation)
+{
+    struct world *w = ctx;
+    bool was_on = malloc_count_switch(false);
+    if (!w->is_dying && w->slots[slot].generation == generation) {
+        close_link(w, slot);
+    }
+    malloc_count_switch(was_on);
+}
+
+static int send_octets(struct world *w, uint32_t slot, uint32_t generation, struct span octets)
+{
+    struct world_slot *s = &w->slots[slot];
+    if (w->is_dying || !s->is_open || s->generation != generation) {
+        return -EIO;
+    }
+    struct simboard *sim = w->boards[s->board].sim;
+    simboard_run(sim, w->now_us);
+    if (!simboard_is_plugged(sim)) {
+        world_cut(w, slot);
+        return -EIO;
+    }
+    size_t n = octets.len;
+    if (!w->config.is_coarse) {
+        n = world_dice(w, 4) == 0 ? 1 + world_dice(w, octets.len) : n;
+        n = world_dice(w, 100) == 0 ? 0 : n;
+    }
+    if (n > 0 && world_passes(w, POINT_BEFORE_CHUNK)) {
+        return -EIO;
+    }
+    n = n == 0 ? 0 : simboard_from_host(sim, octets.at, n, w->now_us);
+    if (n == 0) {
+        world_at(w, 1 + (int64_t)world_dice(w, 8000), HAPPENS_WRITABLE, slot, generation, 0);
+        return 0;
+    }
+    world_check_sent(w, slot, span_of(octets.at, n));
+    (void)world_passes(w, POINT_AFTER_CHUNK);
+    return (int)n;
+}
+
+static int env_write(void *ctx, uint32_t slot, uint32_t generation, struct span octets)
+{
+    bool was_on = malloc_count_switch(false);
+    int r = send_octets(ctx, slot, generation, octets);
+    malloc_count_switch(was_on);
+    return r;
+}
+
+static bool is_for_keys(const struct ledger_msg *msg)
+{
+    return msg->kind == LEDGER_DIGEST || msg->kind == LEDGER_EXPLAIN;
+}
+
+static void wake(struct world *w, struct world_actor *actor, enum happening kind, int64_t delay_us)
+{
+    if (!actor->is_busy && actor->n_waiting > 0) {
+        actor->is_busy = true;
+        world_at(w, delay_us, kind, 0, 0, 0);
+    }
+}
+
+static void wake_store(struct world *w)
+{
+    wake(w, &w->to_store, HAPPENS_STORE, (int64_t)world_dice(w, 3000));
+}
+
+static void wake_keys(struct world *w)
+{
+    wake(w, &w->to_keys, HAPPENS_KEYS, (int64_t)world_dice(w, 500));
+}
+
+static int env_post(void *ctx, struct ledger_msg *msg)
+{
+    struct world *w = ctx;
+    bool was_on = malloc_count_switch(false);
+    int r = 0;
+    if (w->is_dying || (w->is_troubled && world_hits(w, 30))) {
+        r = -EAGAIN;
+    } else {
+        struct world_actor *actor = is_for_keys(msg) ? &w->to_keys : &w->to_store;
+        assert(actor->n_waiting < WORLD_SLOTS_MAX);
+        actor->waiting[actor->n_waiting++] = msg;
+        wake_store(w);
+        wake_keys(w);
+    }
+    malloc_count_switch(was_on);
+    return r;
+}
+
+static void env_publish(void *ctx, uint32_t slot, const struct slot_view *view)
+{
+    struct world *w = ctx;
+    bool was_on = malloc_count_switch(false);
+    if (!view->has_verdict) {
+        /* nothing that anybody would act on */
+    } else if (!world_passes(w, POINT_BEFORE_TELL)) {
+        world_check_told(w, slot, view);
+        (void)world_passes(w, POINT_AFTER_TELL);
+    }
+    malloc_count_switch(was_on);
+}
+
+static void random_octets(void *ctx, uint8_t *out, size_t n)
+{
+    struct world *w = ctx;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (uint8_t)rng_next(&w->ids);
+    }
+}
+
+static void env_random(void *ctx, uint8_t out[10])
+{
+    random_octets(ctx, out, 10);
+}
+
+/* ---- ports */
+
+void world_announce(struct world *w, uint32_t slot, bool is_fresh)
+{
+    struct world_slot *s = &w->slots[slot];
+    int64_t at = w->now_us + 1000 + (int64_t)world_dice(w, 60000);
+    s->notice_us = at > s->notice_us ? at : s->notice_us + 1;
+    world_at(w, s->notice_us - w->now_us, HAPPENS_ARRIVED, slot, 0, is_fresh);
+}
+
+void world_cut(struct world *w, uint32_t slot)
+{
+    struct world_slot *s = &w->slots[slot];
+    if (s->is_open) {
+        world_at(w, (int64_t)world_dice(w, 3000), HAPPENS_HANGUP, slot, s->generation, 0);
+    }
+    s->is_open = false;
+    int64_t at = w->now_us + (int64_t)world_dice(w, 60000);
+    s->notice_us = at > s->notice_us ? at : s->notice_us + 1;
+    world_at(w, s->notice_us - w->now_us, HAPPENS_LEFT, slot, 0, 0);
+}
+
+/* Hands over what the board has said, piece by piece. */
+void world_read(struct world *w, uint32_t slot)
+{
+    struct world_slot *s = &w->slots[slot];
+    while (s->is_open && !w->is_dying) {
+        char octets[512];
+        struct simboard *sim = w->boards[s->board].sim;
+        size_t most = w->config.is_coarse ? sizeof(octets) : 1 + world_dice(w, 48);
+        size_t n = simboard_to_host(sim, octets, most, w->now_us);
+        if (n == 0) {
+            if (!simboard_is_plugged(sim)) {
+                world_cut(w, slot);
+            }
+            return;
+        }
+        if (world_passes(w, POINT_BEFORE_READ)) {
+            return;
+        }
+        LINE(station_port_bytes(w->station, slot, s->generation, span_of(octets, n), w->now_us));
+        if (world_passes(w, POINT_AFTER_READ)) {
+            return;
+        }
+        if (!w->config.is_coarse && world_dice(w, 8) == 0) {
+            world_at(w, 1 + (int64_t)world_dice(w, 2000), HAPPENS_READ, slot, 0, 0);
+            return;
+        }
+    }
+}
+
+static void on_opened(struct world *w, uint32_t slot, uint32_t generation, int result)
+{
+    struct world_slot *s = &w->slots[slot];
+    if (s->generation != generation) {
+        return; /* closed meanwhile */
+    }
+    if (result == 0 &&
+        (s->board == WORLD_NOWHERE || simboard_port_open(w->boards[s->board].sim, w->now_us) < 0)) {
+        result = -ENODEV;
+    }
+    s->is_open = result == 0;
+    LINE(station_port_opened(w->station, slot, generation, result, result < 0 ? err_text(result) : NULL,
+                             w->now_us));
+}
+
+/* ---- store and keys */
+
+static void fail_message(struct ledger_msg *msg)
+{
+    msg->status = LEDGER_FAILED;
+    buf_copy(msg->detail, sizeof(msg->detail), span_str("the disk is full"));
+    if (msg->kind == LEDGER_CLAIM) { /* as the store leaves it */
+        msg->bundle[0] = '\0';
+        msg->bundle_state = BUNDLE_FREE;
+        msg->n_entries = msg->content_len = 0;
+    }
+}
+
+static void commit(struct world *w, struct ledger_msg **msgs, uint32_t n)
+{
+    static struct store_op ops[WORLD_BATCH];
+    struct store_op *list[WORLD_BATCH];
+    for (uint32_t i = 0; i < n; i++) {
+        ops[i] = (struct store_op){.kind = STORE_LEDGER, .ledger = msgs[i]};
+        list[i] = &ops[i];
+    }
+    if (store_batch(w->store, list, n) < 0) {
+        world_blame(w, "the store failed: %s", store_failure(w->store));
+    }
+}
+
+static void on_store(struct world *w)
+{
+    struct world_actor *a = &w->to_store;
+    uint32_t n = a->n_waiting < WORLD_BATCH ? a->n_waiting : WORLD_BATCH;
+    if (world_passes(w, POINT_BEFORE_COMMIT)) {
+        return;
+    }
+    if (!w->store_is_broken || w->store_is_lost) {
+        commit(w, a->waiting, n);
+    }
+    for (uint32_t i = 0; i < n && w->store_is_broken; i++) {
+        fail_message(a->waiting[i]);
+    }
+    memcpy(a->answered, a->waiting, n * sizeof(a->waiting[0]));
+    memmove(a->waiting, a->waiting + n, (a->n_waiting - n) * sizeof(a->waiting[0]));
+    a->n_answered = n;
+    a->n_waiting -= n;
+    if (!world_passes(w, POINT_AFTER_COMMIT)) {
+        world_at(w, 500 + (int64_t)world_dice(w, 10000) + w->store_slow_us, HAPPENS_STORE_TELLS, 0, 0, 0);
+    }
+}
+
+static void on_keys(struct world *w)
+{
+    struct world_actor *a = &w->to_keys;
+    keys_answer(w->keys, a->waiting[0]);
+    a->answered[0] = a->waiting[0];
+    a->n_answered = 1;
+    memmove(a->waiting, a->waiting + 1, --a->n_waiting * sizeof(a->waiting[0]));
+    world_at(w, 200 + (int64_t)world_dice(w, 10000) + w->keys_slow_us, HAPPENS_KEYS_TELL, 0, 0, 0);
+}
+
+static void tell(struct world *w, struct world_actor *a)
+{
+    struct ledger_msg *msgs[WORLD_BATCH];
+    uint32_t n = a->n_answered;
+    memcpy(msgs, a->answered, n * sizeof(msgs[0]));
+    a->n_answered = 0;
+    a->is_busy = false;
+    for (uint32_t i = 0; i < n && !w->is_dying; i++) {
+        LINE(station_ledger_answer(w->station, msgs[i], w->now_us));
+    }
+    wake_store(w);
+    wake_keys(w);
+}
+
+void world_daemon_happens(struct world *w, const struct world_event *e)
+{
+    char name[32];
+    switch (e->kind) {
+    case HAPPENS_ARRIVED:
+        snprintf(name, sizeof(name), "/dev/world/%u", e->slot);
+        LINE(station_port_arrived(w->station, e->slot, name, NULL, e->value, w->now_us));
+        return;
+    case HAPPENS_LEFT:
+        LINE(station_port_left(w->station, e->slot, w->now_us));
+        return;
+    case HAPPENS_HANGUP:
+        LINE(station_port_closed(w->station, e->slot, e->generation, w->now_us));
+        return;
+    case HAPPENS_OPENED:
+        on_opened(w, e->slot, e->generation, e->value);
+        return;
+    case HAPPENS_WRITABLE:
+        LINE(station_port_writable(w->station, e->slot, e->generation, w->now_us));
+        return;
+    case HAPPENS_READ:
+        world_read(w, e->slot);
+        return;
+    case HAPPENS_STORE:
+        on_store(w);
+        return;
+    case HAPPENS_STORE_TELLS:
+        tell(w, &w->to_store);
+        return;
+    case HAPPENS_KEYS:
+        on_keys(w);
+        return;
+    case HAPPENS_KEYS_TELL:
+        tell(w, &w->to_keys);
+        return;
+    case HAPPENS_START:
+    case HAPPENS_CHANCE:
+    case HAPPENS_STORE_HEALS:
+    case HAPPENS_ORDERS_BACK:
+        break;
+    }
+    assert(false);
+}
+
+/* ---- files */
+
+static const char *const file_names[] = {STORE_DB_NAME, STORE_DB_NAME "-wal", STORE_DB_NAME "-shm", MARK_NAME,
+                                         "lock"};
+
+static void dir_of(const struct world *w, uint32_t life, char out[160])
+{
+    snprintf(out, 160, "%s/life-%u", w->dir, life);
+}
+
+static void must(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "world: %s: %s\n", what, strerror(errno));
+        abort();
+    }
+}
+
+/* A missing file is no failure; what stands at `to` is replaced. */
+static void copy_file(const char *from_dir, const char *to_dir, const char *name)
+{
+    static char memory[65536];
+    char from[256], to[256];
+    snprintf(from, sizeof(from), "%s/%s", from_dir, name);
+    snprintf(to, sizeof(to), "%s/%s", to_dir, name);
+    unlink(to);
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0) {
+        return;
+    }
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    must(out >= 0, to);
+    for (ssize_t n = read(in, memory, sizeof(memory)); n > 0; n = read(in, memory, sizeof(memory))) {
+        must(write(out, memory, (size_t)n) == n, to);
+    }
+    close(in);
+    close(out);
+}
+
+static void remove_dir(const char *dir)
+{
+    char path[256];
+    for (size_t i = 0; i < sizeof(file_names) / sizeof(*file_names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, file_names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+/* ---- starting and ending */
+
+static void open_store(struct world *w)
+{
+    char dir[160];
+    dir_of(w, w->life, dir);
+    struct store_config config = {.dir = dir,
+                                  .clock = &w->clock,
+                                  .random = random_octets,
+                                  .random_ctx = w,
+                                  .station = "world",
+                                  .program = "0"};
+    struct err_info why = {0};
+    if (store_open(&w->store, &config, &why) < 0) {
+        fprintf(stderr, "world: the store does not open: %s\n", why.text);
+        abort();
+    }
+    world_reader_open(w);
+}
+
+static void tell_products(struct world *w)
+{
+    for (uint32_t i = 0; i < w->config.n_racks; i++) {
+        struct store_op op = {.kind = STORE_PRODUCT, .product = &w->products[i].product};
+        if (world_op(w, &op) < 0) {
+            world_blame(w, "product: %s", op.detail);
+        }
+    }
+}
+
+void world_set_orders(struct world *w, bool are_open)
+{
+    struct station_order orders[WORLD_RACKS_MAX];
+    uint32_t n = are_open ? w->config.n_racks : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        orders[i] = w->products[i].order;
+    }
+    station_set_orders(w->station, orders, n, w->now_us);
+}
+
+static void first_start(struct world *w)
+{
+    world_import(w);
+    for (uint32_t i = 0; i < w->config.n_racks; i++) {
+        const char *why = world_put_order(w, i);
+        if (why) {
+            world_blame(w, "order: %s", why);
+        }
+    }
+}
+
+static void start_parts(struct world *w)
+{
+    open_store(w);
+    struct store_op started = {.kind = STORE_STATION_STARTED};
+    if (world_op(w, &started) < 0) {
+        world_blame(w, "start: %s", started.detail);
+    }
+    tell_products(w);
+    struct keys_config config = {.wrapping_key = w->wrapping_key};
+    w->keys = keys_new(&config);
+    must(w->keys != NULL, "keys");
+    if (w->life == 1 && w->products[0].order_number == 0) {
+        first_start(w);
+    }
+    struct err_info why = {0};
+    w->station = station_new(w->slot_configs, w->n_slots, &w->env, &w->clock, &why);
+    must(w->station != NULL, why.text);
+    w->to_store = w->to_keys = (struct world_actor){0};
+    w->is_up = true;
+    w->is_dying = false;
+    world_set_orders(w, true);
+}
+
+void world_start(struct world *w)
+{
+    assert(!w->is_up);
+    start_parts(w);
+    for (uint32_t i = 0; i < w->n_slots; i++) {
+        uint32_t board = w->slots[i].board;
+        if (board != WORLD_NOWHERE && simboard_is_plugged(w->boards[board].sim)) {
+            world_announce(w, i, false);
+        }
+    }
+}
+
+static void drop_parts(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_slots; i++) {
+        close_link(w, i);
+        w->slots[i].notice_us = 0;
+        w->slots[i].seen_generation = 0;
+        w->slots[i].told_job[0] = '\0';
+    }
+    world_forget_daemon_events(w);
+    station_free(w->station);
+    keys_free(w->keys);
+    world_reader_close(w);
+    store_close(w->store);
+    w->station = NULL;
+    w->keys = NULL;
+    w->store = NULL;
+    w->is_up = w->is_dying = false;
+}
+
+void world_kill(struct world *w)
+{
+    char from[160], to[160];
+    dir_of(w, w->life, from);
+    dir_of(w, w->life + 1, to);
+    must(mkdir(to, 0700) == 0, to);
+    for (size_t i = 0; i < sizeof(file_names) / sizeof(*file_names); i++) {
+        /* The wal-index is shared memory and of no use after its processes; the lock is the process's. */
+        if (strcmp(file_names[i], "lock") != 0 && !strstr(file_names[i], "-shm")) {
+            copy_file(from, to, file_names[i]);
+        }
+    }
+    drop_parts(w);
+    remove_dir(from);
+    w->life++;
+    w->numbers.kills++;
+}
+
+void world_stop(struct world *w)
+{
+    LINE(station_shutdown(w->station, w->now_us));
+    for (int64_t until = w->now_us + 120 * US_PER_S; !station_is_idle(w->station) && w->is_up;) {
+        if (w->now_us > until || !world_step(w)) {
+            world_blame(w, "the station does not come to its end");
+            break;
+        }
+    }
+    if (w->is_up) {
+        drop_parts(w);
+    }
+}
+
+void world_keep_copy(struct world *w)
+{
+    char dir[160];
+    dir_of(w, w->life, dir);
+    copy_file(dir, w->dir, STORE_DB_NAME);
+    copy_file(dir, w->dir, STORE_DB_NAME "-wal");
+}
+
+void world_restore_copy(struct world *w)
+{
+    assert(!w->is_up);
+    char dir[160];
+    dir_of(w, w->life, dir);
+    copy_file(w->dir, dir, STORE_DB_NAME);
+    copy_file(w->dir, dir, STORE_DB_NAME "-wal");
+}
+
+int world_op(struct world *w, struct store_op *op)
+{
+    struct store_op *ops[] = {op};
+    int r = store_batch(w->store, ops, 1);
+    return r < 0 ? r : op->result;
+}
+
+void world_daemon_init(struct world *w)
+{
+    static const uint8_t key[SEAL_KEY_SIZE] = "a wrapping key for the world....";
+    bool has_shm = access("/dev/shm", W_OK) == 0;
+    snprintf(w->dir, sizeof(w->dir), "%s/certline-world-XXXXXX", has_shm ? "/dev/shm" : "/tmp");
+    must(mkdtemp(w->dir) != NULL, w->dir);
+    w->life = 1;
+    char dir[160];
+    dir_of(w, w->life, dir);
+    must(mkdir(dir, 0700) == 0, dir);
+    w->wrapping_key = seal_key_new(key);
+    must(w->wrapping_key != NULL, "wrapping key");
+    w->env = (struct station_env){.ctx = w,
+                                  .open = env_open,
+                                  .close = env_close,
+                                  .write = env_write,
+                                  .post = env_post,
+                                  .publish = env_publish,
+                                  .random = env_random};
+    start_parts(w);
+}
+
+void world_daemon_done(struct world *w)
+{
+    if (w->is_up) {
+        drop_parts(w);
+    }
+    seal_key_free(w->wrapping_key);
+    char dir[160];
+    dir_of(w, w->life, dir);
+    remove_dir(dir);
+    remove_dir(w->dir);
+}
