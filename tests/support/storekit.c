@@ -109,6 +109,8 @@ int kit_open(struct kit *kit)
 
 void kit_close(struct kit *kit)
 {
+    sqlite3_close(kit->look); /* first: the store's own close is the last, as in life */
+    kit->look = NULL;
     store_close(kit->store);
     kit->store = NULL;
 }
@@ -289,14 +291,15 @@ void kit_pass(struct kit *kit, struct kit_job *job)
 
 /* ---- looking from outside */
 
-static sqlite3 *connect(struct kit *kit)
+static sqlite3 *look(struct kit *kit)
 {
-    char path[160];
-    snprintf(path, sizeof(path), "%s/%s", kit->dir, STORE_DB_NAME);
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    sqlite3_busy_timeout(db, 2000);
-    return db;
+    if (!kit->look) {
+        char path[160];
+        snprintf(path, sizeof(path), "%s/%s", kit->dir, STORE_DB_NAME);
+        assert_int_equal(sqlite3_open_v2(path, &kit->look, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+        sqlite3_busy_timeout(kit->look, 2000);
+    }
+    return kit->look;
 }
 
 static void dump_table(sqlite3 *db, const char *table, FILE *out)
@@ -331,11 +334,10 @@ char *kit_dump(struct kit *kit)
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    sqlite3 *db = connect(kit);
+    sqlite3 *db = look(kit);
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         dump_table(db, tables[i], out);
     }
-    sqlite3_close(db);
     fclose(out);
     return text;
 }
@@ -349,7 +351,7 @@ const char *kit_query(struct kit *kit, const char *format, ...)
     vsnprintf(sql, sizeof(sql), format, args);
     va_end(args);
 
-    sqlite3 *db = connect(kit);
+    sqlite3 *db = look(kit);
     sqlite3_stmt *statement;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) {
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
@@ -359,16 +361,12 @@ const char *kit_query(struct kit *kit, const char *format, ...)
         snprintf(answer, sizeof(answer), "%s", (const char *)sqlite3_column_text(statement, 0));
     }
     sqlite3_finalize(statement);
-    sqlite3_close(db);
     return answer;
 }
 
 int kit_meddle(struct kit *kit, const char *sql)
 {
-    sqlite3 *db = connect(kit);
-    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    sqlite3_close(db);
-    return code;
+    return sqlite3_exec(look(kit), sql, NULL, NULL, NULL);
 }
 
 void kit_check(struct kit *kit)

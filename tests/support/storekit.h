@@ -24,8 +24,9 @@ struct kit {
     int64_t wall_ms;
     uint64_t random_state;
     struct product products[KIT_PRODUCTS];
-    struct store *store; /* NULL while closed */
-    struct err_info err; /* of the last call that can fail */
+    struct store *store;  /* NULL while closed */
+    struct err_info err;  /* of the last call that can fail */
+    struct sqlite3 *look; /* the test's own connection, from the first look until kit_close */
 };
 
 /* A job's message with its memory. */
