@@ -311,7 +311,6 @@ static void add_headers(struct MHD_Response *mhd, const struct response *r)
 
     add_header(mhd, "Content-Type", r->content_type);
     add_header(mhd, "Allow", r->allow);
-    add_header(mhd, "Location", r->location);
     if (r->retry_after_s > 0) {
         snprintf(retry, sizeof(retry), "%d", r->retry_after_s);
         add_header(mhd, "Retry-After", retry);

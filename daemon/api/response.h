@@ -49,10 +49,9 @@ struct response {
     const char *text;         /* the body when it is static, else NULL */
     char *body; /* the body otherwise: malloc'ed, owned by the response; may be NULL when `len` is 0 */
     size_t len;
-    char allow[40];     /* 405: "GET, HEAD"; else empty */
-    char location[200]; /* 201: where the new thing is; else empty */
-    int retry_after_s;  /* 0: not said */
-    bool must_close;    /* nothing more may be read from this connection */
+    char allow[40];    /* 405: "GET, HEAD"; else empty */
+    int retry_after_s; /* 0: not said */
+    bool must_close;   /* nothing more may be read from this connection */
 };
 
 /* Frees the body and empties the response. */
