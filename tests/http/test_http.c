@@ -1,4 +1,4 @@
-/* The server over real sockets: what a well-behaved client gets. */
+/* The server over real sockets: what a well-behaved client gets. ctest: tsan */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

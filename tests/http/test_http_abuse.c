@@ -2,6 +2,7 @@
  * The server over real sockets: what a hostile, broken, slow or vanishing client gets, and what a stop does
  * to whoever is there. Threads meet at the fake station's gate, so that nothing here waits for time to pass
  * but the trickling client, which goes on until the server has had enough.
+ * ctest: tsan
  */
 #include <setjmp.h>
 #include <stdarg.h>
