@@ -22,6 +22,7 @@
 #include "job/check.h"
 #include "keys/keys.h"
 #include "pki/content.h"
+#include "pki/init.h"
 
 #define ROW_DEPTH      4
 #define CANONICAL_SIZE ((size_t)CRED_TYPES * CRED_CONTENT_MAX + 1024)
@@ -434,5 +435,6 @@ int row_read(struct row_reader *reader, struct span text, uint32_t number, struc
     reader->refusal = refusal;
     int rc = read_all(reader, text, sealed, reterr);
     forget(reader);
+    pki_scrub_stack();
     return rc < 0 ? err_set(reterr, rc, "row %u cannot be read now: %s", (unsigned)number, err_text(rc)) : rc;
 }

@@ -17,6 +17,7 @@
 #include "keys/mangle.h"
 #include "pki/content.h"
 #include "pki/digest.h"
+#include "pki/init.h"
 
 #define CLEAR_MAX ((size_t)PRODUCT_ENTRIES_MAX * CRED_CONTENT_MAX)
 
@@ -220,9 +221,11 @@ void keys_answer(struct keys *keys, struct ledger_msg *msg)
     switch (msg->kind) {
     case LEDGER_DIGEST:
         answer_digest(keys, msg);
+        pki_scrub_stack();
         return;
     case LEDGER_EXPLAIN:
         answer_explain(msg);
+        pki_scrub_stack();
         return;
     case LEDGER_CLAIM:
     case LEDGER_EXPOSE:

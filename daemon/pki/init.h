@@ -9,4 +9,10 @@
  * harmless. Returns 0, or ERR_INTERNAL when OpenSSL holds memory already and would go on without wiping. */
 int pki_init(void);
 
+/* Overwrites the stack below the caller, as deep as OpenSSL uses it, and the vector registers that memory is
+ * copied through: both hold pieces of what was last worked on. For the end of every function that had a
+ * secret in clear. Needs PKI_STACK_SIZE octets of stack. */
+#define PKI_STACK_SIZE 65536
+void pki_scrub_stack(void);
+
 #endif

@@ -5,6 +5,7 @@
 #include "pki/x509.h"
 
 #include <errno.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -17,6 +18,9 @@
 #include "base/buf.h"
 #include "base/secret.h"
 #include "pki/digest.h"
+#include "pki/init.h"
+
+#define RSA_CHECKED_BITS 4096
 
 struct key {
     EVP_PKEY *pkey;
@@ -240,6 +244,68 @@ static EVP_PKEY *parse_pkey(const struct pem_block *block)
     return pkey;
 }
 
+/* ---- RSA: the parts of one key */
+
+enum rsa_part { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q, RSA_DP, RSA_DQ, RSA_QINV, RSA_PARTS };
+
+static const char *const rsa_names[RSA_PARTS] = {
+    [RSA_N] = OSSL_PKEY_PARAM_RSA_N,          [RSA_E] = OSSL_PKEY_PARAM_RSA_E,
+    [RSA_D] = OSSL_PKEY_PARAM_RSA_D,          [RSA_P] = OSSL_PKEY_PARAM_RSA_FACTOR1,
+    [RSA_Q] = OSSL_PKEY_PARAM_RSA_FACTOR2,    [RSA_DP] = OSSL_PKEY_PARAM_RSA_EXPONENT1,
+    [RSA_DQ] = OSSL_PKEY_PARAM_RSA_EXPONENT2, [RSA_QINV] = OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+};
+
+/* e * d = 1, modulo what is one less than this factor; and the exponent for it is d modulo the same. */
+static bool exponents_fit(BIGNUM *const part[RSA_PARTS], enum rsa_part factor, enum rsa_part exponent,
+                          BN_CTX *ctx)
+{
+    BIGNUM *less = BN_dup(part[factor]), *x = BN_new();
+    bool is_good = less != NULL && x != NULL && BN_sub_word(less, 1) == 1 &&
+                   BN_mod(x, part[RSA_D], less, ctx) == 1 && BN_cmp(x, part[exponent]) == 0 &&
+                   BN_mod_mul(x, x, part[RSA_E], less, ctx) == 1 && BN_is_one(x);
+    BN_clear_free(less);
+    BN_clear_free(x);
+    return is_good;
+}
+
+/* n = p * q, and qinv * q = 1 modulo p. */
+static bool factors_fit(BIGNUM *const part[RSA_PARTS], BN_CTX *ctx)
+{
+    BIGNUM *x = BN_new();
+    bool is_good = x != NULL && BN_mul(x, part[RSA_P], part[RSA_Q], ctx) == 1 &&
+                   BN_cmp(x, part[RSA_N]) == 0 &&
+                   BN_mod_mul(x, part[RSA_QINV], part[RSA_Q], part[RSA_P], ctx) == 1 && BN_is_one(x);
+    BN_clear_free(x);
+    return is_good;
+}
+
+/* A damaged part goes unnoticed here, since OpenSSL signs without it when the result is wrong; a modem may
+ * not. Whether the factors are prime is not asked: nobody damages a prime into another one with the same
+ * product. */
+static bool rsa_parts_fit(const EVP_PKEY *pkey)
+{
+    BIGNUM *part[RSA_PARTS] = {0};
+    BN_CTX *ctx = BN_CTX_new();
+    bool is_good = ctx != NULL;
+    for (int i = 0; i < RSA_PARTS && is_good; i++) {
+        is_good = EVP_PKEY_get_bn_param(pkey, rsa_names[i], &part[i]) == 1;
+    }
+    is_good = is_good && factors_fit(part, ctx) && exponents_fit(part, RSA_P, RSA_DP, ctx) &&
+              exponents_fit(part, RSA_Q, RSA_DQ, ctx);
+    for (int i = 0; i < RSA_PARTS; i++) {
+        BN_clear_free(part[i]);
+    }
+    BN_CTX_free(ctx);
+    return is_good;
+}
+
+static bool is_sound(EVP_PKEY *pkey)
+{
+    bool is_small =
+        EVP_PKEY_get_bits(pkey) <= RSA_CHECKED_BITS; /* larger ones are refused for their size anyway */
+    return EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA || !is_small || rsa_parts_fit(pkey);
+}
+
 int key_parse(const struct pem_block *block, struct key **ret, struct err_info *reterr)
 {
     if (block->is_encrypted) {
@@ -252,7 +318,10 @@ int key_parse(const struct pem_block *block, struct key **ret, struct err_info *
         return err_set(reterr, -ENOMEM, "no memory for a key");
     }
     key->pkey = block->der.len > 0 ? parse_pkey(block) : NULL;
-    if (key->pkey == NULL || fingerprint_of(key->pkey, &key->fingerprint) != 0) {
+    bool is_good =
+        key->pkey != NULL && fingerprint_of(key->pkey, &key->fingerprint) == 0 && is_sound(key->pkey);
+    pki_scrub_stack();
+    if (!is_good) {
         key_free(key);
         ERR_clear_error();
         return err_set_at(reterr, ERR_FORMAT, block->line, 1,
@@ -317,5 +386,6 @@ int key_belongs_to(struct key *key, struct span cert_der)
     EVP_PKEY_free(public_key);
     X509_free(x509);
     ERR_clear_error();
+    pki_scrub_stack();
     return result;
 }

@@ -63,6 +63,7 @@ static const BIGNUM *prime(struct testpki *pki, unsigned number)
         octets[0] |= 0xC0;
         octets[PRIME_OCTETS - 1] |= 1;
         BIGNUM *p = BN_bin2bn(octets, PRIME_OCTETS, NULL);
+        OPENSSL_cleanse(octets, sizeof(octets));
         MUST(p != NULL);
         /* p - 1 must not be a multiple of the public exponent 65537. */
         while (BN_mod_word(p, 65537) == 1 || BN_check_prime(p, pki->numbers, NULL) != 1) {

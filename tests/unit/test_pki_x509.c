@@ -167,6 +167,42 @@ static void der_must_be_whole_and_alone(void **state)
     }
 }
 
+/* Whichever octet of a key's numbers is damaged: it is no key any more, or cannot sign for its certificate.
+ */
+static void damaged_numbers_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        enum testpki_key kind;
+        size_t from, skipped; /* its numbers stand here; so many octets behind them do not count */
+    } rows[] = {
+        {TESTPKI_RSA2048_PKCS1, 7, 0},
+        /* behind the version */ {TESTPKI_P256, 36, P256_POINT + 5}, /* the scalar */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct testpki_bundle bundle;
+        testpki_bundle(pki, 6, rows[i].kind, &bundle);
+        struct pem cert_pem = parse(bundle.client_cert), key_pem = parse(bundle.private_key);
+        struct pem_block block = key_pem.blocks[0];
+        char damaged[2048];
+        memcpy(damaged, block.der.at, block.der.len);
+        block.der.at = damaged;
+        for (size_t at = rows[i].from; at < block.der.len - rows[i].skipped; at++) {
+            struct key *key = NULL;
+            damaged[at] ^= 0x10;
+            if (key_parse(&block, &key, NULL) == 0 && key_belongs_to(key, cert_pem.blocks[0].der) != 0) {
+                fail_msg("octet %zu of a %s", at, key_kind_name(key_kind(key)));
+            }
+            key_free(key);
+            damaged[at] ^= 0x10;
+        }
+        secret_wipe(damaged, sizeof(damaged));
+        pem_done(&key_pem);
+        pem_done(&cert_pem);
+        testpki_bundle_done(&bundle);
+    }
+}
+
 /* A key file whose public part is another key's says that it belongs to the other's certificate. It cannot
  * sign. */
 static void a_borrowed_public_part_is_found_out(void **state)
@@ -265,6 +301,7 @@ int main(void)
         cmocka_unit_test(keys_and_certificates_find_each_other),
         cmocka_unit_test(a_serial_number_makes_an_identity_with_its_issuer),
         cmocka_unit_test(der_must_be_whole_and_alone),
+        cmocka_unit_test(damaged_numbers_are_found),
         cmocka_unit_test(a_borrowed_public_part_is_found_out),
         cmocka_unit_test(one_key_has_one_fingerprint_in_every_form),
         cmocka_unit_test(encrypted_keys_are_named_as_such),
