@@ -184,9 +184,12 @@ static void start_probe(struct job *job, int64_t now_us)
     }
 }
 
+/* A message that pauses after a failure is still the one under way, but for a job whose verdict stands: that
+ * one needs it for its record and no longer asks. */
 static bool message_is_busy(const struct job *job)
 {
-    return job->msg_is_out || job->msg_is_wanted;
+    bool is_paused = job->msg_resume_us != TIME_NEVER && !has_verdict(job);
+    return job->msg_is_out || job->msg_is_wanted || is_paused;
 }
 
 static void want_message(struct job *job, enum ledger_kind kind)
@@ -196,6 +199,7 @@ static void want_message(struct job *job, enum ledger_kind kind)
     }
     rows_prepare_message(job, kind);
     job->msg_is_wanted = true;
+    job->msg_resume_us = TIME_NEVER;
     job->msg_failures = 0;
 }
 
