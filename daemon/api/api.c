@@ -16,7 +16,7 @@
 #include "api/pool.h"
 #include "api/route.h"
 
-#define WORKERS         2
+#define FDS_MAX         (API_LISTEN_MAX + HTTP_POOLS + 3) /* and the Unix socket, goodbyes, wake-up */
 #define REQUEST_MS      15000
 #define IDLE_MS         60000
 #define CONNECTIONS_MAX 512
@@ -29,7 +29,7 @@
 struct api {
     struct api_config config; /* defaults filled in */
     struct env env;
-    struct pool *pool;
+    struct pool *pools[HTTP_POOLS];
     struct http *http;
     uint16_t ports[API_LISTEN_MAX];
     char *unix_path; /* to be removed; NULL: none */
@@ -41,12 +41,12 @@ struct api {
 
 static void turn_until_over(struct api *api)
 {
-    struct pollfd fds[API_LISTEN_MAX + 4];
+    struct pollfd fds[FDS_MAX];
     bool is_stopping = false;
 
     while (!is_stopping || !http_is_over(api->http)) {
         int timeout_ms;
-        size_t n = http_wait_for(api->http, fds + 1, API_LISTEN_MAX + 3, &timeout_ms);
+        size_t n = http_wait_for(api->http, fds + 1, FDS_MAX - 1, &timeout_ms);
         fds[0] = (struct pollfd){.fd = is_stopping ? -1 : api->wake_fd, .events = POLLIN};
         (void)poll(fds, n + 1, timeout_ms);
         if (!is_stopping && atomic_load(&api->must_stop)) {
@@ -98,6 +98,26 @@ static int listen_on_all(struct api *api, struct err_info *reterr)
     return 0;
 }
 
+static int start_pools(struct api *api, struct err_info *reterr)
+{
+    static const struct {
+        size_t n_workers;
+        bool reads;
+    } rows[HTTP_POOLS] = {
+        [RUN_QUERY - RUN_QUERY] = {.n_workers = 2, .reads = true},
+        [RUN_COMMAND - RUN_QUERY] = {.n_workers = 1},
+        [RUN_IMPORT - RUN_QUERY] = {.n_workers = 1},
+    };
+
+    for (size_t i = 0; i < HTTP_POOLS; i++) {
+        api->pools[i] = pool_new(rows[i].n_workers, rows[i].reads ? &api->config.sources : NULL, reterr);
+        if (api->pools[i] == NULL) {
+            return ERR_STORE;
+        }
+    }
+    return 0;
+}
+
 static int build(struct api *api, struct err_info *reterr)
 {
     const struct api_config *config = &api->config;
@@ -107,9 +127,9 @@ static int build(struct api *api, struct err_info *reterr)
         return err_set(reterr, -errno, "cannot make an eventfd: %s", strerror(errno));
     }
     api->env = (struct env){.sources = &config->sources, .clock = config->clock};
-    api->pool = pool_new(WORKERS, &config->sources, reterr);
-    if (api->pool == NULL) {
-        return ERR_STORE;
+    int rc = start_pools(api, reterr);
+    if (rc < 0) {
+        return rc;
     }
     struct http_config http = {
         .request_us = config->request_ms * US_PER_MS,
@@ -117,13 +137,13 @@ static int build(struct api *api, struct err_info *reterr)
         .connections_max = config->connections_max,
         .per_address_max = config->per_address_max,
         .env = &api->env,
-        .pool = api->pool,
     };
+    memcpy(http.pools, api->pools, sizeof(http.pools));
     api->http = http_new(&http);
     if (api->http == NULL) {
         return err_set(reterr, -ENOMEM, "out of memory");
     }
-    int rc = listen_on_all(api, reterr);
+    rc = listen_on_all(api, reterr);
     if (rc < 0) {
         return rc;
     }
@@ -172,7 +192,9 @@ void api_stop(struct api *api)
         pthread_join(api->thread, NULL);
     }
     http_free(api->http);
-    pool_free(api->pool);
+    for (size_t i = 0; i < HTTP_POOLS; i++) {
+        pool_free(api->pools[i]);
+    }
     if (api->unix_path != NULL) {
         unlink(api->unix_path);
         free(api->unix_path);

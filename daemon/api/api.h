@@ -2,9 +2,11 @@
  * The station's HTTP face: starts and stops the server and names everything it may ask of the rest of the
  * daemon. The rest is wired in through callbacks, so that api/ knows no other actor's thread.
  *
- * Threads: one HTTP thread owns every connection, two workers run what may block. A callback marked [inline]
- * is called on the HTTP thread and must return at once, without a lock that others hold for long; one marked
- * [worker] is called on either worker, both at the same time, and may block. None may call api_stop.
+ * Threads: one HTTP thread owns every connection; workers run what may block: two for questions to the
+ * database and operations of the store, one for commands to the line, one for imports. A callback marked
+ * [inline] is called on the HTTP thread and on workers, at the same time, and must return at once, without a
+ * lock that others hold for long; one marked [worker] is called on workers only, several at the same time,
+ * and may block. None may call api_stop.
  *
  * Times: `…_ms` are milliseconds; wall times count from 1970 UTC.
  */
@@ -94,8 +96,8 @@ struct api_sources {
      * run. */
     int (*submit)(void *ctx, struct store_op *op);
 
-    /* A read-only view of the database, one for each worker, opened by api_start on the caller's thread and
-     * used by one thread at a time. NULL with *reterr on failure. */
+    /* A read-only view of the database, one for each worker that asks questions, opened by api_start on the
+     * caller's thread and used by one thread at a time. NULL with *reterr on failure. */
     struct store_reader *(*reader_open)(void *ctx, struct err_info *reterr);
     void (*reader_close)(void *ctx, struct store_reader *reader);
 

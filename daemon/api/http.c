@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "api/exchange.h"
+#include "base/log.h"
 #include "base/secret.h"
 
 #define LISTENERS_MAX     (API_LISTEN_MAX + 1)
@@ -123,6 +124,12 @@ static void open_connection(struct listener *l, struct MHD_Connection *mhd, void
     set_deadline(c, now_us(l->http) + l->http->config.request_us);
 }
 
+/* Only what has a route that does not run inline gets here. */
+static struct pool *pool_of(const struct http *http, const struct exchange *ex)
+{
+    return http->config.pools[ex->route->where - RUN_QUERY];
+}
+
 /* The request is over, answered or not. */
 static void drop_exchange(struct connection *c)
 {
@@ -136,7 +143,7 @@ static void drop_exchange(struct connection *c)
     }
     if (exchange_abandon(ex)) {
         http->n_abandoned++;
-        pool_post(http->config.pool, &ex->work);
+        pool_post(pool_of(http, ex), &ex->work);
     } else {
         exchange_free(ex);
     }
@@ -342,6 +349,11 @@ static enum MHD_Result answer(struct connection *c)
     if (r->text == NULL) {
         r->body = NULL; /* the library's now */
     }
+    if (r->status == 500) {
+        const struct route *route = c->exchange->route;
+        log_sys("http", LOG_LEVEL_ERROR, "a request failed here: %s %s",
+                method_name(c->exchange->request.method), route != NULL ? route->pattern : "(no resource)");
+    }
     add_headers(mhd, r);
     if (r->must_close || http->is_stopping) {
         add_header(mhd, "Connection", "close");
@@ -366,7 +378,7 @@ static enum MHD_Result rest(struct connection *c)
     c->deadline_us = TIME_NEVER;
     c->is_suspended = true;
     MHD_suspend_connection(c->mhd);
-    pool_post(http->config.pool, &ex->work);
+    pool_post(pool_of(http, ex), &ex->work);
     return MHD_YES;
 }
 
@@ -452,8 +464,10 @@ static void take_back_all(struct http *http)
 {
     struct work *work;
 
-    while ((work = pool_take_done(http->config.pool)) != NULL) {
-        take_back(http, (struct exchange *)work);
+    for (size_t i = 0; i < HTTP_POOLS; i++) {
+        while ((work = pool_take_done(http->config.pools[i])) != NULL) {
+            take_back(http, (struct exchange *)work);
+        }
     }
 }
 
@@ -514,7 +528,9 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
     size_t n = 0;
 
     *ret_timeout_ms = http->must_turn ? 0 : ms_until(http->next_deadline_us, now_us(http));
-    fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pool), .events = POLLIN};
+    for (size_t i = 0; i < HTTP_POOLS; i++) {
+        fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pools[i]), .events = POLLIN};
+    }
     fds[n++] = (struct pollfd){.fd = http->leavers, .events = POLLIN};
     for (size_t i = 0; i < http->n_listeners && n < max; i++) {
         struct MHD_Daemon *daemon = http->listeners[i].daemon;
@@ -540,9 +556,26 @@ void http_turn(struct http *http)
     close_leavers(http);
 }
 
-void http_stop(struct http *http, int64_t grace_us)
+/* What no worker has begun is answered now. */
+static void refuse_waiting(struct http *http)
 {
     struct work *work;
+
+    for (size_t i = 0; i < HTTP_POOLS; i++) {
+        while ((work = pool_take_back(http->config.pools[i])) != NULL) {
+            struct exchange *ex = (struct exchange *)work;
+            if (ex->owner != NULL) {
+                exchange_refuse(ex, PROBLEM_STOPPING);
+            } else {
+                work->run(work, NULL); /* a session to cancel */
+            }
+            take_back(http, ex);
+        }
+    }
+}
+
+void http_stop(struct http *http, int64_t grace_us)
+{
     int64_t end = now_us(http) + grace_us;
 
     http->is_stopping = true;
@@ -550,11 +583,7 @@ void http_stop(struct http *http, int64_t grace_us)
     for (size_t i = 0; i < http->n_listeners; i++) {
         http->listeners[i].fd = MHD_quiesce_daemon(http->listeners[i].daemon);
     }
-    while ((work = pool_take_back(http->config.pool)) != NULL) {
-        struct exchange *ex = (struct exchange *)work;
-        exchange_refuse(ex, PROBLEM_STOPPING);
-        take_back(http, ex);
-    }
+    refuse_waiting(http);
     for (struct connection *c = http->connections; c != NULL; c = c->next) {
         if (c->exchange == NULL || (c->is_asking && !c->is_suspended && !c->must_answer)) {
             cut(c, "503 Service Unavailable");

@@ -14,11 +14,14 @@
 
 struct http; /* opaque */
 
+/* One pool for each kind of work: RUN_QUERY, RUN_COMMAND, RUN_IMPORT. */
+#define HTTP_POOLS 3
+
 struct http_config {
     int64_t request_us, idle_us;
     uint32_t connections_max, per_address_max;
-    const struct env *env; /* borrowed */
-    struct pool *pool;     /* borrowed */
+    const struct env *env;          /* borrowed */
+    struct pool *pools[HTTP_POOLS]; /* who works on what; borrowed */
 };
 
 /* NULL without memory or descriptors. */

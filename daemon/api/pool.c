@@ -88,14 +88,16 @@ static void *run_worker(void *arg)
 
 static int start_worker(struct pool *pool, struct err_info *reterr)
 {
-    struct worker *w = &pool->workers[pool->n_readers];
+    struct worker *w = &pool->workers[pool->n_threads];
 
     w->pool = pool;
-    w->reader = pool->sources->reader_open(pool->sources->ctx, reterr);
-    if (w->reader == NULL) {
-        return err_set(reterr, ERR_STORE, "cannot open the database for reading");
+    if (pool->sources != NULL) {
+        w->reader = pool->sources->reader_open(pool->sources->ctx, reterr);
+        if (w->reader == NULL) {
+            return err_set(reterr, ERR_STORE, "cannot open the database for reading");
+        }
+        pool->n_readers++;
     }
-    pool->n_readers++;
     int rc = pthread_create(&w->thread, NULL, run_worker, w);
     if (rc != 0) {
         return err_set(reterr, -rc, "cannot start a thread: %s", strerror(rc));

@@ -16,7 +16,8 @@ struct work {
 
 struct pool; /* opaque */
 
-/* Opens the readers and starts the threads. `sources` is borrowed for the pool's life. NULL with *reterr. */
+/* Starts the threads, each with a reader of its own unless `sources` is NULL, which is borrowed for the
+ * pool's life. NULL with *reterr. */
 struct pool *pool_new(size_t n_workers, const struct api_sources *sources, struct err_info *reterr);
 
 /* Queues; never fails and never waits. How much there can be is bounded by the connections. */

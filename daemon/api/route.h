@@ -13,11 +13,13 @@
 #include "api/request.h"
 #include "api/response.h"
 
-/* Where a handler runs. */
+/* Where a handler runs. Each has its own threads, so that no abort waits behind a long query or an import. */
 enum where {
-    RUN_INLINE, /* on the HTTP thread: from published snapshots only, never blocks, `reader` is NULL */
-    RUN_WORKER, /* on a worker: may block, `reader` is the worker's own */
-    RUN_IMPORT, /* on a worker, and the body goes piece by piece into an import session; see `import` below */
+    RUN_INLINE,  /* on the HTTP thread: from published snapshots only, never blocks, `reader` is NULL */
+    RUN_QUERY,   /* on a worker with a `reader` of its own: SQL, and operations of the store */
+    RUN_COMMAND, /* on the worker of commands to the line: `reader` is NULL */
+    RUN_IMPORT,  /* on the worker of imports, and the body goes piece by piece into an import session
+                    (exchange.h) */
 };
 
 /* What a handler may use. Borrowed for the call. */

@@ -22,8 +22,9 @@ struct fake {
     struct slot_view slots[FAKE_SLOTS];
     struct api_ready ready;
 
-    bool gate_is_shut;  /* callbacks of workers wait in front of it */
-    unsigned n_waiting; /* how many do */
+    bool gate_is_shut;    /* callbacks of workers wait in front of it … */
+    bool spares_commands; /* … but not those to the line */
+    unsigned n_waiting;   /* how many do */
 
     unsigned n_commands;
     struct api_command last_command;
@@ -90,7 +91,9 @@ static inline int fake_command(void *ctx, const struct api_command *command, str
     pthread_mutex_lock(&f->lock);
     f->n_commands++;
     f->last_command = *command;
-    fake_pass_gate(f);
+    if (!f->spares_commands) {
+        fake_pass_gate(f);
+    }
     int rc = f->command_rc;
     pthread_mutex_unlock(&f->lock);
     return rc < 0 ? err_set(reterr, rc, "%s", f->command_text) : 0;

@@ -382,6 +382,43 @@ static void a_long_answer_delays_nobody(void **state)
     assert_int_equal(a.status, 200);
 }
 
+#define PUT_ORDER "{\"product\":\"tracker\",\"quantity\":1,\"fixtures\":[\"rack1\"]}"
+
+/* The database may be as slow as it likes, with as many who ask: an abort goes through. */
+static void a_command_waits_for_no_question(void **state)
+{
+    static struct client askers[4], importer;
+    static char piece[200000];
+
+    (void)state;
+    fake.spares_commands = true;
+    fake.gate_is_shut = true;
+    fake.op_result = ERR_CONFLICT;
+    start();
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        client_open(&askers[i], api_port(api, 0));
+        client_ask(&askers[i], "PUT", "/api/v1/work-orders/x", "Content-Type: application/json\r\n",
+                   PUT_ORDER);
+    }
+    client_open(&importer, api_port(api, 0));
+    client_ask(&importer, "POST", "/api/v1/bundles",
+               "Content-Type: application/x-ndjson\r\nContent-Length: 1000000\r\n", NULL);
+    client_send(&importer, piece, sizeof(piece));
+    fake_await_waiting(&fake, 3); /* both who read, and the one who imports */
+
+    client_ask(&c, "POST", "/api/v1/slots/rack1/001/abort", "", NULL);
+    client_take(&c, &a, true);
+    assert_int_equal(a.status, 200);
+
+    fake_shut_gate(&fake, false);
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        client_take(&askers[i], &a, true);
+        assert_int_equal(a.status, 409);
+        client_close(&askers[i]);
+    }
+    client_close(&importer);
+}
+
 static void a_client_may_leave_while_its_request_is_worked_on(void **state)
 {
     (void)state;
@@ -416,16 +453,17 @@ static void a_stop_answers_everybody(void **state)
     pthread_t thread;
 
     (void)state;
+    fake.gate_is_shut = true;
+    fake.op_result = ERR_CONFLICT;
     start();
-    fake_shut_gate(&fake, true);
     client_open(&other, api_port(api, 0));
     client_open(&third, api_port(api, 0));
     client_open(&idle, api_port(api, 0));
     client_open(&asking, api_port(api, 0));
     client_say(&asking, "GET /healthz HTTP/1.1\r\n"); /* and no more */
     client_ask(&c, "POST", "/api/v1/slots/rack1/001/start", "", NULL);
-    client_ask(&other, "POST", "/api/v1/slots/rack1/002/start", "", NULL);
-    fake_await_waiting(&fake, 2); /* both workers */
+    client_ask(&other, "PUT", "/api/v1/work-orders/x", "Content-Type: application/json\r\n", PUT_ORDER);
+    fake_await_waiting(&fake, 2);
     client_ask(&third, "POST", "/api/v1/slots/rack2/003/start", "", NULL);
     client_ask(&idle, "GET", "/healthz", "",
                NULL); /* its answer shows that the server has seen `third` as well */
@@ -443,7 +481,7 @@ static void a_stop_answers_everybody(void **state)
     assert_int_equal(a.status, 200);
     assert_string_equal(answer_header(&a, "Connection", value), "close");
     client_take(&other, &a, true);
-    assert_int_equal(a.status, 200);
+    assert_int_equal(a.status, 409);
     pthread_join(thread, NULL);
     api = NULL;
     client_take(&asking, &a, true);
@@ -451,7 +489,7 @@ static void a_stop_answers_everybody(void **state)
     client_close(&third);
     client_close(&idle);
     client_close(&asking);
-    assert_int_equal(fake.n_commands, 2);
+    assert_int_equal(fake.n_commands, 1);
 }
 
 static void a_stop_cancels_imports(void **state)
@@ -490,6 +528,7 @@ int main(void)
         WITH_SERVER(beyond_the_limit_connections_wait_their_turn),
         WITH_SERVER(imports_at_a_time_are_few),
         WITH_SERVER(a_long_answer_delays_nobody),
+        WITH_SERVER(a_command_waits_for_no_question),
         WITH_SERVER(a_client_may_leave_while_its_request_is_worked_on),
         WITH_SERVER(a_stop_answers_everybody),
         WITH_SERVER(a_stop_cancels_imports),
