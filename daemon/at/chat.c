@@ -43,7 +43,7 @@ void chat_init(struct chat *c, char *line_memory, size_t line_size, char *splice
 {
     assert(splice_size >= 128);
 
-    *c = (struct chat){.splice = splice_memory, .splice_size = splice_size};
+    *c = (struct chat){.splice = splice_memory, .splice_size = splice_size, .wrap_head = "", .wrap_tail = ""};
     line_init(&c->line, line_memory, line_size);
     c->sent_us = c->deadline_us = TIME_NEVER;
 }
@@ -84,10 +84,27 @@ void chat_set_terminator(struct chat *c, enum chat_terminator terminator)
     c->terminator = terminator;
 }
 
+void chat_set_wrapper(struct chat *c, const char *head, const char *tail)
+{
+    assert(!c->is_busy);
+
+    c->wrap_head = head;
+    c->wrap_tail = tail;
+}
+
 /* ---- What goes out
  * -------------------------------------------------------------------------------------------- */
 
-enum { PART_FILL, PART_HEAD, PART_CONTENT, PART_TAIL, PART_TERMINATOR, PARTS };
+enum {
+    PART_FILL,
+    PART_WRAP_HEAD,
+    PART_HEAD,
+    PART_CONTENT,
+    PART_TAIL,
+    PART_WRAP_TAIL,
+    PART_TERMINATOR,
+    PARTS
+};
 
 static struct span terminator_of(const struct chat *c, const struct chat_command *command)
 {
@@ -97,6 +114,8 @@ static struct span terminator_of(const struct chat *c, const struct chat_command
 static void part_lengths(const struct chat *c, const struct chat_command *command, size_t ret[PARTS])
 {
     ret[PART_FILL] = command->fill_len;
+    ret[PART_WRAP_HEAD] = command->is_raw ? 0 : strlen(c->wrap_head);
+    ret[PART_WRAP_TAIL] = command->is_raw ? 0 : strlen(c->wrap_tail);
     ret[PART_HEAD] = command->head.len;
     ret[PART_CONTENT] = command->content.len;
     ret[PART_TAIL] = command->tail.len;
@@ -127,14 +146,27 @@ static size_t next_part(const struct chat *c, size_t *ret_at)
     return part;
 }
 
+/* The next run of a content whose CR LF go as backslash and n: two octets for two, so that a position in what
+ * is sent is the same in what it stands for. */
+static struct span escaped(struct span content, size_t at)
+{
+    struct span rest = span_skip(content, at);
+    const char *end = memchr(rest.at, '\r', rest.len);
+
+    if (rest.at[0] == '\r')
+        return span_of("\\n", 2);
+    if (rest.at[0] == '\n')
+        return span_of("n", 1);
+    return span_of(rest.at, end != NULL ? (size_t)(end - rest.at) : rest.len);
+}
+
 struct span chat_output(struct chat *c)
 {
     size_t at = 0, part = next_part(c, &at);
     const struct span parts[PARTS] = {
-        [PART_HEAD] = c->command.head,
-        [PART_CONTENT] = c->command.content,
-        [PART_TAIL] = c->command.tail,
-        [PART_TERMINATOR] = terminator_of(c, &c->command),
+        [PART_WRAP_HEAD] = span_str(c->wrap_head), [PART_HEAD] = c->command.head,
+        [PART_CONTENT] = c->command.content,       [PART_TAIL] = c->command.tail,
+        [PART_WRAP_TAIL] = span_str(c->wrap_tail), [PART_TERMINATOR] = terminator_of(c, &c->command),
     };
 
     if (part == PARTS)
@@ -144,6 +176,8 @@ struct span chat_output(struct chat *c)
 
         return span_of(c->fill, rest < sizeof(c->fill) ? rest : sizeof(c->fill));
     }
+    if (part == PART_CONTENT && c->command.escapes_crlf)
+        return escaped(c->command.content, at);
     return span_skip(parts[part], at);
 }
 
@@ -244,11 +278,21 @@ static bool is_printable(struct span line)
     return true;
 }
 
+/* A shell sends back what it got, behind its prompt. */
+static bool is_echo(const struct chat *c, struct span line)
+{
+    for (size_t i = 0; c->wrap_head[0] != '\0' && i < line.len; i++) {
+        if (span_starts(span_skip(line, i), c->wrap_head))
+            return true;
+    }
+    return false;
+}
+
 /* Information without a prefix: any clean text but our own command, which a shell or ATE1 sends back. */
-static bool is_bare_answer(struct span line, const char *prefix)
+static bool is_bare_answer(const struct chat *c, struct span line, const char *prefix)
 {
     return prefix != NULL && prefix[0] == '\0' && is_printable(line) && !span_starts(line, "AT") &&
-           !span_starts(line, "at");
+           !span_starts(line, "at") && !is_echo(c, line);
 }
 
 /* Rule 3. `is_due`: the line may be an answer. */
@@ -283,7 +327,7 @@ static void tell(struct chat *c, struct span line, bool is_overlong, bool is_due
         ev->kind = CHAT_BANNER;
         break;
     case REPLY_TEXT:
-        if (is_bare_answer(line, prefix))
+        if (is_bare_answer(c, line, prefix))
             ev->kind = CHAT_INFO;
         break;
     }

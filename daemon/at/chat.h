@@ -27,6 +27,8 @@ struct chat_command {
     struct span head;    /* `AT%CMNG=0,16842753,2,"` */
     struct span content; /* what may be secret; empty for most commands */
     struct span tail;    /* `"` */
+    bool escapes_crlf;   /* each CR LF of the content goes as the two characters backslash and n (a shell's AT
+                            command) */
     bool is_raw;         /* no terminator is added */
 
     const char
@@ -69,7 +71,8 @@ struct chat_event {
 struct chat {
     struct line line;
     enum chat_terminator terminator;
-    struct chat_command command; /* valid while is_busy */
+    const char *wrap_head, *wrap_tail; /* static; "" for none */
+    struct chat_command command;       /* valid while is_busy */
     bool is_busy;
     size_t sent; /* octets of the command, terminator included, that the port has taken */
     int64_t started_us;
@@ -93,6 +96,10 @@ void chat_init(struct chat *c, char *line_memory, size_t line_size, char *splice
 void chat_reset(struct chat *c);
 
 /* The chat must be idle. */
+/* Commands go inside `head` and `tail` from now on (static texts; "" for none): a shell wants `at 'AT+CGMR'`.
+ * While idle. */
+void chat_set_wrapper(struct chat *c, const char *head, const char *tail);
+
 void chat_set_terminator(struct chat *c, enum chat_terminator terminator);
 
 /* Starts a command. The chat must be idle. Octets that cannot be sent at all end in CHAT_END_TIMEOUT too:

@@ -20,6 +20,8 @@
 
 #include <assert.h>
 
+enum { ESCAPE_NONE, ESCAPE_BEGUN, ESCAPE_INSIDE };
+
 void line_init(struct line *l, char *memory, size_t size)
 {
     assert(size >= 128);
@@ -33,6 +35,7 @@ void line_reset(struct line *l)
     l->in_quotes = false;
     l->is_overlong = false;
     l->skip_lf = false;
+    l->escape = ESCAPE_NONE;
 }
 
 void line_set_quoted_prefix(struct line *l, const char *prefix)
@@ -88,13 +91,35 @@ static enum line_result finish(struct line *l, struct span *ret_line)
     return result;
 }
 
+/* Is this octet part of a control sequence? A lone ESC is dropped as well: no modem sends one. */
+static bool is_escape(struct line *l, char octet)
+{
+    if (l->in_quotes)
+        return false;
+    switch (l->escape) {
+    case ESCAPE_NONE:
+        if (octet != '\033')
+            return false;
+        l->escape = ESCAPE_BEGUN;
+        return true;
+    case ESCAPE_BEGUN:
+        l->escape = octet == '[' ? ESCAPE_INSIDE : ESCAPE_NONE;
+        return octet == '[';
+    default: /* parameters are 0x20 to 0x3F; anything else ends it, and a line end is never swallowed */
+        if (octet >= 0x20 && octet <= 0x3F)
+            return true;
+        l->escape = ESCAPE_NONE;
+        return octet >= 0x40;
+    }
+}
+
 enum line_result line_feed(struct line *l, struct span in, size_t *ret_used, struct span *ret_line)
 {
     for (size_t i = 0; i < in.len; i++) {
         char octet = in.at[i];
         bool belongs_to_cr = l->skip_lf && octet == '\n';
 
-        if (octet == '\0')
+        if (octet == '\0' || is_escape(l, octet))
             continue;
         l->skip_lf = false;
         if (belongs_to_cr)

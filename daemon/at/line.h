@@ -2,6 +2,9 @@
  * Octets → lines. A line ends with LF, CRLF or CR; NUL octets are dropped (2019 builds of Nordic's AT host
  * end each reply with one). Empty lines are passed over.
  *
+ * A terminal's control sequences (ECMA-48: ESC [ … letter), with which shells colour their prompt and move
+ * their cursor, are dropped outside of quotes.
+ *
  * Quotes matter only where the owner says so: a line that begins with `quoted_prefix` and stands inside a
  * double quote goes on over line ends, octet for octet, since a stored certificate comes back that way and
  * one of its lines may say `OK`. So does a line with that prefix that ends with a comma outside of quotes:
@@ -26,7 +29,8 @@ struct line {
     const char *quoted_prefix; /* static text, or NULL: no line of the current answer spans line ends */
     bool in_quotes;
     bool is_overlong;
-    bool skip_lf; /* the last line ended with CR: a LF right behind it belongs to that end */
+    unsigned char escape; /* private: how much of a terminal's control sequence has been seen */
+    bool skip_lf;         /* the last line ended with CR: a LF right behind it belongs to that end */
 };
 
 enum line_result {

@@ -119,7 +119,8 @@ enum reply_class reply_classify(struct span line, const char *prefix, int *ret_c
 {
     if (span_is(line, "OK"))
         return REPLY_OK;
-    if (span_is(line, "ERROR"))
+    /* The second is what a shell's AT command says of an error of the modem library. */
+    if (span_is(line, "ERROR") || span_starts(line, "Sending AT command failed"))
         return REPLY_ERROR;
     if (span_starts(line, "+CME ERROR") || span_starts(line, "+CMS ERROR")) {
         *ret_code = error_number(span_skip(line, strlen("+CME ERROR")));

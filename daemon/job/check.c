@@ -220,7 +220,7 @@ bool check_all_right(const struct job *job)
 struct span check_content(const struct job *job, uint32_t entry)
 {
     const struct ledger_entry *e = &job->msg.entries[entry];
-    if (e->from_bundle) {
+    if (e->clear_len > 0) {
         return span_of((const char *)job->msg.content + e->clear_at, e->clear_len);
     }
     for (uint32_t i = 0; i < job->msg.product->n_entries; i++) {

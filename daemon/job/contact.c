@@ -50,13 +50,20 @@ static const struct probe probes[CONTACT_STATES] = {
                               CONTACT_QUIET_CR, CONTACT_PURGE_CR, CONTACT_PURGE_CR},
     [CONTACT_CONFIRM_CRLF] = {"confirm_crlf", 0, "AT", false, CHAT_CRLF, 500,
                               CONTACT_QUIET_CRLF, CONTACT_PURGE_CR, CONTACT_PURGE_CR},
+    /*  uart:~$ at 'AT'                         a shell echoes, so nothing is a bare OK but the answer              */
+    [CONTACT_SHELL]        = {"shell",        0, "AT", false, CHAT_CR, 1000,
+                              CONTACT_QUIET_SHELL, CONTACT_CONFIRM_SHELL, CONTACT_PURGE_CR},
+    [CONTACT_CONFIRM_SHELL] = {"confirm_shell", 0, "AT", false, CHAT_CR, 1000,
+                              CONTACT_QUIET_SHELL, CONTACT_PURGE_CR, CONTACT_PURGE_CR},
     [CONTACT_BOOTED]       = {.name = "booted",     .wait_ms = 100, .on_silence = CONTACT_FRESH_CR},
     [CONTACT_QUIET_CR]     = {.name = "quiet_cr",   .wait_ms = 150, .on_silence = CONTACT_DONE_CR},
     [CONTACT_QUIET_LF]     = {.name = "quiet_lf",   .wait_ms = 150, .on_silence = CONTACT_DONE_LF},
     [CONTACT_QUIET_CRLF]   = {.name = "quiet_crlf", .wait_ms = 150, .on_silence = CONTACT_DONE_CRLF},
+    [CONTACT_QUIET_SHELL]  = {.name = "quiet_shell", .wait_ms = 150, .on_silence = CONTACT_DONE_SHELL},
     [CONTACT_DONE_CR]      = {.name = "done_cr",    .on_silence = CONTACT_DONE_CR},
     [CONTACT_DONE_LF]      = {.name = "done_lf",    .on_silence = CONTACT_DONE_LF},
     [CONTACT_DONE_CRLF]    = {.name = "done_crlf",  .on_silence = CONTACT_DONE_CRLF},
+    [CONTACT_DONE_SHELL]   = {.name = "done_shell", .on_silence = CONTACT_DONE_SHELL},
 };
 /* clang-format on */
 
@@ -81,7 +88,47 @@ bool contact_is_done(const struct contact *c)
 enum chat_terminator contact_terminator(const struct contact *c)
 {
     assert(contact_is_done(c));
-    return c->state == CONTACT_DONE_CR ? CHAT_CR : c->state == CONTACT_DONE_LF ? CHAT_LF : CHAT_CRLF;
+    switch (c->state) {
+    case CONTACT_DONE_LF:
+        return CHAT_LF;
+    case CONTACT_DONE_CRLF:
+        return CHAT_CRLF;
+    default: /* the shell's line ends with CR as well */
+        return CHAT_CR;
+    }
+}
+
+enum contact_front contact_front(const struct contact *c)
+{
+    assert(contact_is_done(c));
+    return c->state == CONTACT_DONE_SHELL ? CONTACT_FRONT_SHELL : CONTACT_FRONT_AT;
+}
+
+enum contact_front contact_probed_front(const struct contact *c)
+{
+    bool is_shell = c->state == CONTACT_SHELL || c->state == CONTACT_CONFIRM_SHELL;
+    return is_shell ? CONTACT_FRONT_SHELL : CONTACT_FRONT_AT;
+}
+
+/* Zephyr's default prompt is "uart:~$ ", that of Modem Shell "mosh:~$ ". Colours stand around it. */
+static bool is_prompt(struct span partial)
+{
+    for (size_t i = 0; i < partial.len; i++) {
+        if (span_starts(span_skip(partial, i), ":~$ ")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool contact_prompt(struct contact *c, struct span partial, int64_t now_us)
+{
+    bool may_change = probes[c->state].text && contact_probed_front(c) == CONTACT_FRONT_AT;
+    if (!may_change || !is_prompt(partial)) {
+        return false;
+    }
+    go(c, CONTACT_SHELL, now_us);
+    return true;
 }
 
 bool contact_probe(const struct contact *c, struct chat_command *ret, enum chat_terminator *ret_terminator)

@@ -30,15 +30,25 @@ enum contact_state {
     CONTACT_TELL_CRLF,
     CONTACT_CONFIRM_CR,
     CONTACT_CONFIRM_CRLF,
+    CONTACT_SHELL, /* a prompt was seen: its AT command, and no bare AT */
+    CONTACT_CONFIRM_SHELL,
     CONTACT_BOOTED,   /* a banner came: wait until it is through */
     CONTACT_QUIET_CR, /* answered, but late answers to earlier probes may follow: wait until it is quiet */
     CONTACT_QUIET_LF,
     CONTACT_QUIET_CRLF,
+    CONTACT_QUIET_SHELL,
     CONTACT_DONE_CR,
     CONTACT_DONE_LF,
     CONTACT_DONE_CRLF,
+    CONTACT_DONE_SHELL,
 };
-#define CONTACT_STATES 17
+#define CONTACT_STATES (CONTACT_DONE_SHELL + 1)
+
+/* What takes the commands. */
+enum contact_front {
+    CONTACT_FRONT_AT,    /* an AT host: Nordic's, Serial Modem, SLM, or our own */
+    CONTACT_FRONT_SHELL, /* a Zephyr shell with its `at` command */
+};
 
 enum contact_answer { CONTACT_SAID_OK, CONTACT_SAID_NO, CONTACT_SAID_NOTHING };
 
@@ -54,6 +64,14 @@ void contact_begin(struct contact *c, bool is_fresh);
 bool contact_is_done(const struct contact *c);
 /* Valid once done. */
 enum chat_terminator contact_terminator(const struct contact *c);
+enum contact_front contact_front(const struct contact *c);
+
+/* The front end that a probe of the present state is for: how it must be wrapped. */
+enum contact_front contact_probed_front(const struct contact *c);
+
+/* An unfinished line has come to stand there: true when it is a shell's prompt and changes what is to be
+ * asked. */
+bool contact_prompt(struct contact *c, struct span partial, int64_t now_us);
 
 /* The state asks for a probe: fills *ret (spans are static) and the terminator it goes with. False: it waits
  * for quiet until contact_deadline instead. */

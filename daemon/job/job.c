@@ -121,6 +121,7 @@ static void start_contact(struct job *job, bool is_fresh, int64_t limit_us, int6
     job->contact_until_us = now_us + limit_us;
     contact_begin(&job->contact, is_fresh);
     go_to(job, PLAN_CONTACT, now_us);
+    job->phase = current(job)->phase; /* after a banner nothing starts yet, but admission is over */
 }
 
 static void recover(struct job *job, int64_t now_us)
@@ -168,18 +169,28 @@ static void start_at(struct job *job, const struct row *row, int64_t now_us)
     submit(job, &command, now_us);
 }
 
+/* A shell wants its own command around ours. */
+static void wrap_for(struct job *job, enum contact_front front)
+{
+    bool is_shell = front == CONTACT_FRONT_SHELL;
+    chat_set_wrapper(&job->chat, is_shell ? "at '" : "", is_shell ? "'" : "");
+}
+
 static void start_probe(struct job *job, int64_t now_us)
 {
     struct chat_command command;
     enum chat_terminator terminator;
     if (contact_is_done(&job->contact)) {
         chat_set_terminator(&job->chat, contact_terminator(&job->contact));
+        job->front = (uint8_t)contact_front(&job->contact);
+        wrap_for(job, (enum contact_front)job->front);
         job->is_clean = true;
         note_step(job, "ok", 0, now_us);
         go_to(job, PLAN_CMEE, now_us);
         start_row(job, now_us);
     } else if (contact_probe(&job->contact, &command, &terminator)) {
         chat_set_terminator(&job->chat, terminator);
+        wrap_for(job, contact_probed_front(&job->contact));
         submit(job, &command, now_us);
     }
 }
@@ -609,6 +620,16 @@ void job_start(struct job *job, const struct job_begin *begin, int64_t now_us)
     start_row(job, now_us);
 }
 
+/* A prompt has no line end, so it is looked for in what is not a line yet. */
+static void see_prompt(struct job *job, int64_t now_us)
+{
+    bool is_probing = job->phase != JOB_ENDED && current(job)->kind == ROW_CONTACT;
+    if (is_probing && contact_prompt(&job->contact, line_partial(&job->chat.line), now_us)) {
+        chat_cancel(&job->chat);
+        start_probe(job, now_us);
+    }
+}
+
 void job_rx(struct job *job, struct span octets, int64_t now_us)
 {
     if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
@@ -620,10 +641,11 @@ void job_rx(struct job *job, struct span octets, int64_t now_us)
         size_t used = chat_feed(&job->chat, octets, now_us, &event);
         octets = span_skip(octets, used);
         if (event.kind == CHAT_NONE) {
-            return;
+            break;
         }
         on_event(job, &event, now_us);
     }
+    see_prompt(job, now_us);
 }
 
 struct span job_tx(struct job *job)

@@ -113,6 +113,7 @@ struct job {
     bool is_odd; /* a line could not be read as it should */
 
     uint8_t family; /* enum modem_family */
+    uint8_t front;  /* enum contact_front */
     uint8_t reboots, recoveries, rounds, rereads;
     int8_t cfun_found; /* -1: not known */
     bool has_heard;    /* any octet came */

@@ -119,6 +119,8 @@ struct ledger_msg {
     /* CLAIM out (sealed), DIGEST in/out, EXPOSE in, RECORD in. */
     uint32_t n_entries;
     struct ledger_entry entries[PRODUCT_ENTRIES_MAX];
+    bool stores_crlf; /* DIGEST in: this front end makes CR LF of every line end. Then the contents of all
+                         entries, those from files too, come out with CR LF in `content` */
     uint8_t *content; /* the job's locked memory: sealed after CLAIM, canonical after DIGEST */
     uint32_t content_size;
     uint32_t content_len;

@@ -295,6 +295,7 @@ void rows_send_write(struct job *job, struct chat_command *command)
     command->head = buf_span(&b);
     command->content = check_content(job, job->entry);
     command->tail = span_str("\"");
+    command->escapes_crlf = job->front == CONTACT_FRONT_SHELL;
     job->entries[job->entry].writes++;
     job->entries[job->entry].is_right = false;
     job->is_dirty = job->wrote_anything = true;
@@ -764,7 +765,9 @@ void rows_prepare_message(struct job *job, enum ledger_kind kind)
     msg->detail[0] = '\0';
     switch (kind) {
     case LEDGER_CLAIM:
+        break;
     case LEDGER_DIGEST:
+        msg->stores_crlf = job->front == CONTACT_FRONT_SHELL;
         break;
     case LEDGER_EXPLAIN:
         msg->explain_entry = job->entry;

@@ -20,8 +20,10 @@ enum { /* FAULT_OF_<reason>: where a reason's fault usually lies, from the list 
                          .remedy = (remedy_)},
 
 static const struct reason_text
-    reasons[] = {ROW(row_invalid, "Row refused", "A row of the imported file is not as a bundle must be.",
-                     "Correct the row as its detail says and import the file again.")
+    reasons
+        [] =
+            {ROW(row_invalid, "Row refused", "A row of the imported file is not as a bundle must be.",
+                 "Correct the row as its detail says and import the file again.")
                  ROW(ok, "Provisioned", "Every credential was written and proven.",
                      "Take the board out.") ROW(already_right,
                                                 "Already right", "The board held exactly its own credentials; nothing was written.", "Take the board out.") ROW(presence_only, "Present, not proven", "This modem firmware lists no digests, so only the presence of each entry was seen.", "Take the board out; update the modem firmware to 1.3.2 or later for a real proof.") ROW(leave_failed, "Provisioned, not shut down", "Credentials are proven, but the modem did not confirm its last command.", "Take the board out; the next power-on counts as an unclean reset of the modem.") ROW(no_answer, "No answer", "The board said nothing to any probe.", "Check power and seating, then that the provisioning firmware is on the board.") ROW(wrong_front_end,
@@ -59,8 +61,7 @@ static const struct reason_text
                              "The board could not sign with the key of its certificate.",
                              "Set the board aside for an engineer.") ROW(rebooted, "Board keeps rebooting", "The board restarted again and again during the job.", "Check its supply, then put it back.")
                              ROW(bytes_lost, "Octets lost", "What arrived on the board is damaged, differently each time.", "Check RTS/CTS wiring of this slot.") ROW(
-                                 line_wedged,
-                                 "Write never answered",
+                                 line_wedged, "Write never answered",
                                  "Small commands work but writing a credential does not: the end of the "
                                  "command is lost.",
                                  "Check RTS/CTS wiring and the AT host's buffer size on this board.")
@@ -82,7 +83,8 @@ static const struct reason_text
                                          ROW(key_mismatch,
                                              "Key does not match", "The private key does not belong to the certificate.",
                                              "Have the credentials issued again and import them.")
-                                             ROW(key_invalid, "Key invalid", "The private key cannot be parsed.",
+                                             ROW(key_invalid, "Key invalid",
+                                                 "The private key cannot be parsed.",
                                                  "Have "
                                                  "the "
                                                  "crede"
@@ -98,16 +100,18 @@ static const struct reason_text
                                                  ".") ROW(certificate_invalid, "Certificate invalid",
                                                           "The certificate cannot be parsed.",
                                                           "Have the credentials issued again and import "
-                                                          "them.") ROW(certificate_expired,
-                                                                       "Certificate expired", "The certificate is not valid today.",
-                                                                       "Check the station's clock, then have "
-                                                                       "the credentials "
-                                                                       "issued again.")
-                                                 ROW(pem_form, "PEM malformed",
-                                                     "The text of a credential is not a PEM that a modem "
-                                                     "takes.",
-                                                     "Correct the file as its finding says and import it "
-                                                     "again.")
+                                                          "them.")
+                                                 ROW(certificate_expired, "Certificate expired",
+                                                     "The certificate is not valid today.",
+                                                     "Check the station's clock, then have "
+                                                     "the credentials "
+                                                     "issued again.") ROW(pem_form, "PEM malformed",
+                                                                          "The text of a credential is not a "
+                                                                          "PEM that a modem "
+                                                                          "takes.",
+                                                                          "Correct the file as its finding "
+                                                                          "says and import it "
+                                                                          "again.")
                                                      ROW(too_long, "Credential too long",
                                                          "The whole command is longer than the board's AT "
                                                          "host can take.",
@@ -246,149 +250,261 @@ static const struct reason_text
                                                                  "engineer: put "
                                                                  "the wrapping key "
                                                                  "back and restart "
-                                                                 "the station.") ROW(signer_failed,
-                                                                                     "Signer failed", "The certificate could not be issued.", "Call an engineer.")
-                                                                 ROW(station_restarted,
-                                                                     "Station restarted", "The station stopped during this job.",
-                                                                     "Put the board back: it continues where "
-                                                                     "it was.") ROW(mark_ahead,
-                                                                                    "Database is older than "
-                                                                                    "its mark",
-                                                                                    "The database was "
-                                                                                    "restored or copied: it "
-                                                                                    "may "
-                                                                                    "give credentials out "
-                                                                                    "twice.",
-                                                                                    "Call an engineer to "
-                                                                                    "reconcile it (certlined "
-                                                                                    "reconcile).")
-                                                                     ROW(clock_wrong, "Clock wrong",
-                                                                         "The station's clock is not "
-                                                                         "to be trusted.",
-                                                                         "Set the clock and restart "
-                                                                         "the station.") ROW(internal, "Internal error",
-                                                                                             "Certline met a "
-                                                                                             "state that it "
-                                                                                             "does not "
-                                                                                             "know.",
-                                                                                             "Put the board "
-                                                                                             "back; send the "
-                                                                                             "job's record "
-                                                                                             "to support if "
-                                                                                             "it happens "
-                                                                                             "again.") ROW(aborted,
-                                                                                                           "A"
-                                                                                                           "b"
+                                                                 "the station.")
+                                                                 ROW(signer_failed, "Signer failed",
+                                                                     "The certificate could not be issued.",
+                                                                     "Call an engineer.")
+                                                                     ROW(station_restarted,
+                                                                         "Station restarted",
+                                                                         "The station stopped during this "
+                                                                         "job.",
+                                                                         "Put the board back: it continues "
+                                                                         "where "
+                                                                         "it was.") ROW(mark_ahead,
+                                                                                        "Database is older "
+                                                                                        "than "
+                                                                                        "its mark",
+                                                                                        "The database was "
+                                                                                        "restored or copied: "
+                                                                                        "it "
+                                                                                        "may "
+                                                                                        "give credentials "
+                                                                                        "out "
+                                                                                        "twice.",
+                                                                                        "Call an engineer to "
+                                                                                        "reconcile it "
+                                                                                        "(certlined "
+                                                                                        "reconcile).") ROW(clock_wrong,
+                                                                                                           "C"
+                                                                                                           "l"
                                                                                                            "o"
-                                                                                                           "r"
-                                                                                                           "t"
-                                                                                                           "e"
-                                                                                                           "d",
-                                                                                                           "A"
+                                                                                                           "c"
+                                                                                                           "k"
                                                                                                            " "
-                                                                                                           "p"
-                                                                                                           "e"
+                                                                                                           "w"
                                                                                                            "r"
-                                                                                                           "s"
                                                                                                            "o"
                                                                                                            "n"
+                                                                                                           "g",
+                                                                                                           "T"
+                                                                                                           "h"
+                                                                                                           "e"
                                                                                                            " "
                                                                                                            "s"
                                                                                                            "t"
-                                                                                                           "o"
-                                                                                                           "p"
-                                                                                                           "p"
-                                                                                                           "e"
-                                                                                                           "d"
-                                                                                                           " "
+                                                                                                           "a"
                                                                                                            "t"
-                                                                                                           "h"
+                                                                                                           "i"
+                                                                                                           "o"
+                                                                                                           "n"
+                                                                                                           "'"
+                                                                                                           "s"
+                                                                                                           " "
+                                                                                                           "c"
+                                                                                                           "l"
+                                                                                                           "o"
+                                                                                                           "c"
+                                                                                                           "k"
+                                                                                                           " "
                                                                                                            "i"
                                                                                                            "s"
                                                                                                            " "
-                                                                                                           "j"
+                                                                                                           "n"
                                                                                                            "o"
-                                                                                                           "b"
-                                                                                                           ".",
-                                                                                                           "P"
-                                                                                                           "r"
-                                                                                                           "e"
-                                                                                                           "s"
-                                                                                                           "s"
+                                                                                                           "t"
                                                                                                            " "
-                                                                                                           "r"
+                                                                                                           "t"
+                                                                                                           "o"
+                                                                                                           " "
+                                                                                                           "b"
                                                                                                            "e"
+                                                                                                           " "
                                                                                                            "t"
                                                                                                            "r"
-                                                                                                           "y"
-                                                                                                           " "
-                                                                                                           "o"
-                                                                                                           "r"
-                                                                                                           " "
-                                                                                                           "p"
                                                                                                            "u"
+                                                                                                           "s"
+                                                                                                           "t"
+                                                                                                           "e"
+                                                                                                           "d"
+                                                                                                           ".",
+                                                                                                           "S"
+                                                                                                           "e"
                                                                                                            "t"
                                                                                                            " "
                                                                                                            "t"
                                                                                                            "h"
                                                                                                            "e"
                                                                                                            " "
-                                                                                                           "b"
+                                                                                                           "c"
+                                                                                                           "l"
                                                                                                            "o"
-                                                                                                           "a"
-                                                                                                           "r"
-                                                                                                           "d"
-                                                                                                           " "
-                                                                                                           "b"
-                                                                                                           "a"
                                                                                                            "c"
                                                                                                            "k"
+                                                                                                           " "
+                                                                                                           "a"
+                                                                                                           "n"
+                                                                                                           "d"
+                                                                                                           " "
+                                                                                                           "r"
+                                                                                                           "e"
+                                                                                                           "s"
+                                                                                                           "t"
+                                                                                                           "a"
+                                                                                                           "r"
+                                                                                                           "t"
+                                                                                                           " "
+                                                                                                           "t"
+                                                                                                           "h"
+                                                                                                           "e"
+                                                                                                           " "
+                                                                                                           "s"
+                                                                                                           "t"
+                                                                                                           "a"
+                                                                                                           "t"
+                                                                                                           "i"
+                                                                                                           "o"
+                                                                                                           "n"
                                                                                                            ".")
-                                                                         ROW(unplugged, "Board removed",
-                                                                             "The board left in the "
-                                                                             "middle of "
-                                                                             "its job.",
-                                                                             "Put it back: it continues "
-                                                                             "with its "
-                                                                             "own credentials.")
+                                                                         ROW(internal, "Internal error",
+                                                                             "Certline met a "
+                                                                             "state that it "
+                                                                             "does not "
+                                                                             "know.",
+                                                                             "Put the board "
+                                                                             "back; send the "
+                                                                             "job's record "
+                                                                             "to support if "
+                                                                             "it happens "
+                                                                             "again.") ROW(aborted,
+                                                                                           "A"
+                                                                                           "b"
+                                                                                           "o"
+                                                                                           "r"
+                                                                                           "t"
+                                                                                           "e"
+                                                                                           "d",
+                                                                                           "A"
+                                                                                           " "
+                                                                                           "p"
+                                                                                           "e"
+                                                                                           "r"
+                                                                                           "s"
+                                                                                           "o"
+                                                                                           "n"
+                                                                                           " "
+                                                                                           "s"
+                                                                                           "t"
+                                                                                           "o"
+                                                                                           "p"
+                                                                                           "p"
+                                                                                           "e"
+                                                                                           "d"
+                                                                                           " "
+                                                                                           "t"
+                                                                                           "h"
+                                                                                           "i"
+                                                                                           "s"
+                                                                                           " "
+                                                                                           "j"
+                                                                                           "o"
+                                                                                           "b"
+                                                                                           ".",
+                                                                                           "P"
+                                                                                           "r"
+                                                                                           "e"
+                                                                                           "s"
+                                                                                           "s"
+                                                                                           " "
+                                                                                           "r"
+                                                                                           "e"
+                                                                                           "t"
+                                                                                           "r"
+                                                                                           "y"
+                                                                                           " "
+                                                                                           "o"
+                                                                                           "r"
+                                                                                           " "
+                                                                                           "p"
+                                                                                           "u"
+                                                                                           "t"
+                                                                                           " "
+                                                                                           "t"
+                                                                                           "h"
+                                                                                           "e"
+                                                                                           " "
+                                                                                           "b"
+                                                                                           "o"
+                                                                                           "a"
+                                                                                           "r"
+                                                                                           "d"
+                                                                                           " "
+                                                                                           "b"
+                                                                                           "a"
+                                                                                           "c"
+                                                                                           "k"
+                                                                                           ".") ROW(unplugged, "Board removed",
+                                                                                                    "The "
+                                                                                                    "board "
+                                                                                                    "left in "
+                                                                                                    "the "
+                                                                                                    "middle "
+                                                                                                    "of "
+                                                                                                    "its "
+                                                                                                    "job.",
+                                                                                                    "Put it "
+                                                                                                    "back: "
+                                                                                                    "it "
+                                                                                                    "continue"
+                                                                                                    "s "
+                                                                                                    "with "
+                                                                                                    "its "
+                                                                                                    "own "
+                                                                                                    "credenti"
+                                                                                                    "als.")
                                                                              ROW(no_order, "No work order",
                                                                                  "No order is open for "
                                                                                  "this "
                                                                                  "fixture.",
                                                                                  "Open a work order for "
                                                                                  "this "
-                                                                                 "fixture.") ROW(order_full,
-                                                                                                 "Work "
-                                                                                                 "order "
-                                                                                                 "complet"
-                                                                                                 "e",
-                                                                                                 "The "
-                                                                                                 "ordered"
-                                                                                                 " "
-                                                                                                 "number "
-                                                                                                 "of "
-                                                                                                 "boards "
-                                                                                                 "is "
-                                                                                                 "reached"
-                                                                                                 ".",
-                                                                                                 "Take "
-                                                                                                 "the "
-                                                                                                 "board "
-                                                                                                 "out, "
-                                                                                                 "or "
-                                                                                                 "open "
-                                                                                                 "the "
-                                                                                                 "next "
-                                                                                                 "order.")
-                                                                                 ROW(order_conflict,
-                                                                                     "Order conflict",
-                                                                                     "The order does not "
-                                                                                     "fit "
-                                                                                     "this fixture or "
-                                                                                     "product.",
-                                                                                     "Check the work "
-                                                                                     "orders of "
-                                                                                     "this fixture.")
+                                                                                 "fixture.")
+                                                                                 ROW(order_full,
+                                                                                     "Work "
+                                                                                     "order "
+                                                                                     "complet"
+                                                                                     "e",
+                                                                                     "The "
+                                                                                     "ordered"
+                                                                                     " "
+                                                                                     "number "
+                                                                                     "of "
+                                                                                     "boards "
+                                                                                     "is "
+                                                                                     "reached"
+                                                                                     ".",
+                                                                                     "Take "
+                                                                                     "the "
+                                                                                     "board "
+                                                                                     "out, "
+                                                                                     "or "
+                                                                                     "open "
+                                                                                     "the "
+                                                                                     "next "
+                                                                                     "order.") ROW(order_conflict, "Order conflict",
+                                                                                                   "The "
+                                                                                                   "order "
+                                                                                                   "does not "
+                                                                                                   "fit "
+                                                                                                   "this "
+                                                                                                   "fixture "
+                                                                                                   "or "
+                                                                                                   "product.",
+                                                                                                   "Check "
+                                                                                                   "the work "
+                                                                                                   "orders "
+                                                                                                   "of "
+                                                                                                   "this "
+                                                                                                   "fixture.")
                                                                                      ROW(already_passed,
                                                                                          "Passed before",
                                                                                          "This board "
