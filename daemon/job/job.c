@@ -145,10 +145,20 @@ static int64_t wire_us(const struct job *job, uint64_t octets)
     return (int64_t)(octets * 10 * (uint64_t)US_PER_S / job->begin.baud);
 }
 
+static int64_t chunk_pause_us(const struct job *job)
+{
+    int64_t pause = 3 * wire_us(job, JOB_CHUNK_OCTETS);
+    return pause > JOB_CHUNK_PAUSE_US ? pause : JOB_CHUNK_PAUSE_US;
+}
+
 static void submit(struct job *job, const struct chat_command *command, int64_t now_us)
 {
     size_t len = chat_command_len(&job->chat, command);
-    chat_submit(&job->chat, command, wire_us(job, len) + SEND_SLACK_US, now_us);
+    int64_t pauses = job->is_chunked ? (int64_t)(command->content.len / JOB_CHUNK_OCTETS + 1) * chunk_pause_us(job) : 0;
+    chat_submit(&job->chat, command, wire_us(job, len) + pauses + SEND_SLACK_US, now_us);
+    job->command_len = len;
+    job->chunk_sent = 0;
+    job->chunk_until_us = TIME_NEVER;
     job->lines_seen = 0;
     job->is_odd = false;
     const char *what = command->content.len > 0 ? cred_type_name(job->msg.entries[job->entry].type) : "";
@@ -325,6 +335,11 @@ static void end_by_rule(struct job *job, const struct no_rule *rule, int code, i
         buf_add_str(&b, ": ");
         buf_add_str(&b, rule->detail);
     }
+    if (rule->reason == REASON_supply_low && job->warned_mv > 0) {
+        buf_add_str(&b, ", supply ");
+        buf_add_u64(&b, job->warned_mv);
+        buf_add_str(&b, " mV");
+    }
     end_with(job, rule->outcome, rule->fault, rule->reason, memory, now_us);
 }
 
@@ -345,6 +360,9 @@ static void count_against_entry(struct job *job, const struct row *row, int code
         struct job_entry *e = &job->entries[job->entry];
         e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
         e->refusals = (uint8_t)(e->refusals + (code == 527));
+        if (code == 527) { /* the certificate is sound, so it did not arrive as it left */
+            rows_note_damage(job, job->entry);
+        }
     }
 }
 
@@ -364,6 +382,11 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
         return;
     case NO_OFFLINE:
         go_to(job, PLAN_OFFLINE, now_us);
+        start_row(job, now_us);
+        return;
+    case NO_POWER:
+        job->is_power_warned = true;
+        go_to(job, PLAN_REARM, now_us);
         start_row(job, now_us);
         return;
     case NO_RECOVER:
@@ -422,7 +445,11 @@ static void on_done(struct job *job, const struct chat_event *event, int64_t now
 {
     job->tx_octets += event->tx_octets;
     job->rx_octets += event->rx_octets;
-    if (event->end != CHAT_END_TIMEOUT) {
+    if (event->end == CHAT_END_TIMEOUT) {
+        bool is_less = job->shortest_hung == 0 || job->command_len < job->shortest_hung;
+        job->shortest_hung = is_less ? job->command_len : job->shortest_hung;
+    } else {
+        job->longest_done = job->command_len > job->longest_done ? job->command_len : job->longest_done;
         int64_t modem = event->end_us - event->sent_us - wire_us(job, event->rx_octets);
         job->modem_us += modem > 0 ? modem : 0;
     }
@@ -605,7 +632,8 @@ void job_start(struct job *job, const struct job_begin *begin, int64_t now_us)
     assert(!job->msg_is_out);
     struct job_config config = job->config;
     *job = (struct job){.config = config, .begin = *begin, .started_us = now_us, .cfun_found = -1};
-    job->limit_us = job->resume_us = job->msg_resume_us = TIME_NEVER;
+    job->limit_us = job->resume_us = job->msg_resume_us = job->chunk_until_us = TIME_NEVER;
+    job->is_chunked = begin->is_chunked;
     job->verdict.reason = job->stop.reason = REASON_NONE;
     job->msg.content = config.content;
     job->msg.content_size = JOB_CONTENT_SIZE;
@@ -648,17 +676,37 @@ void job_rx(struct job *job, struct span octets, int64_t now_us)
     see_prompt(job, now_us);
 }
 
-struct span job_tx(struct job *job)
+/* Only contents are long enough to overrun a UART: everything else goes at the wire's own speed. */
+static bool is_in_chunks(const struct job *job)
+{
+    return job->is_chunked && chat_output_is_content(&job->chat);
+}
+
+struct span job_tx(struct job *job, int64_t now_us)
 {
     if (job->is_lost || job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
         return span_of(NULL, 0);
     }
-    return chat_output(&job->chat);
+    if (job->chunk_until_us != TIME_NEVER && now_us < job->chunk_until_us) {
+        return span_of(NULL, 0);
+    }
+    job->chunk_until_us = TIME_NEVER;
+    struct span out = chat_output(&job->chat);
+    if (is_in_chunks(job) && out.len > JOB_CHUNK_OCTETS - job->chunk_sent) {
+        out.len = JOB_CHUNK_OCTETS - job->chunk_sent;
+    }
+    return out;
 }
 
 void job_tx_done(struct job *job, size_t n, int64_t now_us)
 {
+    bool counts = is_in_chunks(job);
     chat_sent(&job->chat, n, now_us);
+    job->chunk_sent += counts ? n : 0;
+    if (job->chunk_sent >= JOB_CHUNK_OCTETS) {
+        job->chunk_sent = 0;
+        job->chunk_until_us = now_us + wire_us(job, JOB_CHUNK_OCTETS) + chunk_pause_us(job);
+    }
 }
 
 void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us)
@@ -750,7 +798,7 @@ int64_t job_deadline(const struct job *job)
     if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
         return TIME_NEVER;
     }
-    int64_t at = time_min(chat_deadline(&job->chat), contact_time(job));
+    int64_t at = time_min(time_min(chat_deadline(&job->chat), job->chunk_until_us), contact_time(job));
     if (!has_verdict(job) && job->stop.outcome == OUTCOME_NONE) {
         at = time_min(at, job->limit_us);
     }
@@ -780,6 +828,9 @@ void job_tick(struct job *job, int64_t now_us)
     if (now_us >= job->limit_us && !has_verdict(job)) {
         job->limit_us = TIME_NEVER;
         stop(job, OUTCOME_TIMEOUT, REASON_timeout, current(job)->name, now_us);
+    }
+    if (now_us >= job->chunk_until_us) {
+        job->chunk_until_us = TIME_NEVER; /* job_tx has something to send again */
     }
     if (now_us >= job->msg_resume_us) {
         job->msg_resume_us = TIME_NEVER;
