@@ -153,7 +153,6 @@ char *world_events(struct world *w, size_t *ret_len);
 
 struct world_numbers {
     uint64_t steps, jobs, passes, kills, faults, allocations;
-    uint32_t calm_retries; /* boards that needed more than one visit after the faults had ended */
 };
 struct world_numbers world_numbers(struct world *w);
 

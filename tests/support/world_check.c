@@ -118,7 +118,9 @@ static uint64_t sum_of_projections(struct world *w)
     while (sqlite3_step(names) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(names, 0);
         char sql[128];
-        snprintf(sql, sizeof(sql), "SELECT '%s', * FROM %s", name, name);
+        /* A state that no bundle is in is as well without a row. */
+        const char *which = strcmp(name, "bundle_stock") == 0 ? " WHERE n <> 0" : "";
+        snprintf(sql, sizeof(sql), "SELECT '%s', * FROM %s%s", name, name, which);
         struct text t = {0};
         sqlite3_stmt *rows = ask(w, sql, NULL);
         while (sqlite3_step(rows) == SQLITE_ROW) {

@@ -545,7 +545,7 @@ void world_kill(struct world *w)
 void world_stop(struct world *w)
 {
     LINE(station_shutdown(w->station, w->now_us));
-    for (int64_t until = w->now_us + 120 * US_PER_S; !station_is_idle(w->station) && w->is_up;) {
+    for (int64_t until = w->now_us + 120 * US_PER_S; w->is_up && !station_is_idle(w->station);) {
         if (w->now_us > until || !world_step(w)) {
             world_blame(w, "the station does not come to its end");
             break;

@@ -48,9 +48,8 @@ struct world_board {
     uint32_t rack;
     uint32_t slot; /* or WORLD_NOWHERE */
     bool has_fault;
-    bool has_noise;  /* its link changed octets at some time: what it was sent is not what it got */
-    bool is_done;    /* passed in the calm */
-    uint32_t visits; /* in the calm */
+    bool has_noise; /* its link changed octets at some time: what it was sent is not what it got */
+    bool is_done;   /* passed in the calm */
 };
 
 /* One slot's place and its link to the station. */

@@ -93,12 +93,11 @@ static bool run_and_tell(const struct scenario *s, uint64_t seed)
     char hex[2 * DIGEST_SIZE + 1];
     sha256(span_of(story.events, story.len), &digest);
     hex_encode(digest.octets, DIGEST_SIZE, hex);
-    print_message("%s:%llu %s: %llu jobs, %llu passes told, %llu faults, %llu kills, %u calm retries, %llu "
+    print_message("%s:%llu %s: %llu jobs, %llu passes told, %llu faults, %llu kills, %llu "
                   "steps, events %zu octets %.16s\n",
                   s->name, (unsigned long long)seed, is_good ? "holds" : "FAILED",
                   (unsigned long long)n->jobs, (unsigned long long)n->passes, (unsigned long long)n->faults,
-                  (unsigned long long)n->kills, n->calm_retries, (unsigned long long)n->steps, story.len,
-                  hex);
+                  (unsigned long long)n->kills, (unsigned long long)n->steps, story.len, hex);
     free(story.events);
     return is_good;
 }
