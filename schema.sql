@@ -93,6 +93,8 @@ CREATE TABLE bundle (
 ) STRICT;
 -- A board has at most one bundle of a product that is not retired.
 CREATE UNIQUE INDEX bundle_of_board ON bundle (imei, product) WHERE imei IS NOT NULL AND state <> 'retired';
+-- All that a board ever had, retired ones too.
+CREATE INDEX bundle_by_board ON bundle (imei) WHERE imei IS NOT NULL;
 -- The next free one is the first entry here, however many bundles there are.
 CREATE INDEX bundle_free ON bundle (product, no) WHERE state = 'free';
 CREATE INDEX bundle_free_of_lot ON bundle (product, lot, no) WHERE state = 'free';

@@ -348,7 +348,6 @@ static const struct {
     int (*project)(struct store *st, const struct event *event);
 } kinds[] = {
     {"store_created", NULL},
-    {"store_upgraded", NULL},
     {"station_started", NULL},
     {"mark_behind", NULL},
     {"mark_accepted", mark_accepted},

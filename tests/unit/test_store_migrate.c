@@ -1,0 +1,277 @@
+/*
+ * Migrations. Version 1 is the first released one, so an older is invented here: version 0 knew no lots. It
+ * is upgraded, the result is compared with a fresh database, the upgrade is killed at every statement, and a
+ * newer one is refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "store/migrate.h"
+#include "support/storekit.h"
+
+extern const char store_schema_sql[];
+
+/* Version 0's bundle: no lot, no was_claimed. */
+static const char old_bundle[] =
+    "PRAGMA foreign_keys = OFF;"
+    "DROP TABLE bundle; DROP TABLE bundle_stock;"
+    "CREATE TABLE bundle (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, product TEXT NOT NULL, imei TEXT,"
+    " is_made_for INTEGER NOT NULL, state TEXT NOT NULL, retired_why TEXT, content BLOB NOT NULL) STRICT;"
+    "INSERT INTO bundle VALUES (1, 'a', 'tracker', NULL, 0, 'free', NULL, zeroblob(32)),"
+    " (2, 'b', 'tracker', '351465800000001', 1, 'bound', NULL, zeroblob(32)),"
+    " (7, 'c', 'meter', '351465800000001', 0, 'installed', NULL, zeroblob(32));"
+    "INSERT INTO credential (bundle, type, sealed) VALUES (1, 2, x'01'), (2, 2, x'02'), (7, 2, x'03');"
+    "PRAGMA user_version = 0;";
+
+static const char copy_rows[] =
+    "INSERT INTO bundle_stock SELECT product, '', state, count(*) FROM bundle GROUP BY product, state;"
+    "INSERT INTO new_bundle (no, id, product, imei, is_made_for, state, retired_why, content)"
+    " SELECT no, id, product, imei, is_made_for, state, retired_why, content FROM bundle;"
+    "DROP TABLE bundle; ALTER TABLE new_bundle RENAME TO bundle;";
+
+/* The schema's own statements from one line's beginning to another's. */
+static void add_part(FILE *out, const char *from, const char *to)
+{
+    const char *begin = strstr(store_schema_sql, from), *end = strstr(store_schema_sql, to);
+    assert_true(begin && end && begin < end);
+    fprintf(out, "%.*s\n", (int)(end - begin), begin);
+}
+
+/* What a row of the released table would hold; made of the schema, so that the two cannot differ. */
+static char *upgrade_sql(void)
+{
+    char *sql = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&sql, &size);
+    fprintf(out, "CREATE TABLE new_");
+    add_part(out, "bundle (\n    no ", "-- A board has at most one bundle");
+    add_part(out, "CREATE TABLE bundle_stock", "CREATE TRIGGER bundle_is_stocked");
+    fprintf(out, "%s\n", copy_rows);
+    add_part(out, "CREATE UNIQUE INDEX bundle_of_board", "-- How many bundles are in which state");
+    add_part(out, "CREATE TRIGGER bundle_is_stocked", "CREATE TABLE credential");
+    fclose(out);
+    return sql;
+}
+
+static void path_in(const struct kit *kit, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", kit->dir, STORE_DB_NAME);
+}
+
+static void make_old(struct kit *kit)
+{
+    kit_init(kit);
+    char path[192];
+    path_in(kit, path, sizeof(path));
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    char *trouble = NULL;
+    sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    sqlite3_exec(db, store_schema_sql, NULL, NULL, &trouble);
+    assert_null(trouble);
+    sqlite3_exec(db, old_bundle, NULL, NULL, &trouble);
+    assert_null(trouble);
+    sqlite3_close(db);
+}
+
+static int upgrade(const struct kit *kit, struct err_info *err)
+{
+    char path[192];
+    path_in(kit, path, sizeof(path));
+    char *sql = upgrade_sql();
+    const struct migration table[] = {{.from = 0, .sql = sql}};
+    struct sql db;
+    int r = sql_open(&db, path, NULL, false, err);
+    if (r == 0) {
+        r = migrate_by(&db, table, 1, STORE_VERSION, err);
+    }
+    sql_close(&db);
+    free(sql);
+    return r;
+}
+
+static void expect_upgraded(struct kit *kit)
+{
+    assert_string_equal(kit_query(kit, "PRAGMA user_version"), "1");
+    assert_string_equal(
+        kit_query(kit, "SELECT group_concat(no || id || lot || state || is_made_for, ' ') FROM bundle"),
+        "1afree0 2bbound1 7cinstalled0");
+    assert_string_equal(kit_query(kit, "SELECT sum(n) FROM bundle_stock"), "3");
+    assert_string_equal(kit_query(kit, "SELECT count(*) FROM pragma_foreign_key_check"), "0");
+    assert_string_equal(kit_query(kit, "PRAGMA integrity_check"), "ok");
+}
+
+static void an_older_database_becomes_todays(void **state)
+{
+    (void)state;
+    struct kit kit, fresh;
+    make_old(&kit);
+    assert_int_equal(upgrade(&kit, NULL), 0);
+    expect_upgraded(&kit);
+    assert_int_equal(upgrade(&kit, NULL), 0); /* again: nothing to do */
+
+    /* The same tables, indexes and triggers as a new one. Renaming puts quotes around the name. */
+    kit_init(&fresh);
+    assert_int_equal(kit_open(&fresh), 0);
+    static const char schema[] =
+        "SELECT count(*) || group_concat(replace(sql, '\"', ''), ';') FROM"
+        " (SELECT sql FROM sqlite_schema WHERE tbl_name LIKE 'bundle%%' ORDER BY name)";
+    char *expected = strdup(kit_query(&fresh, schema));
+    assert_string_equal(kit_query(&kit, schema), expected);
+    free(expected);
+    kit_done(&fresh);
+    kit_done(&kit);
+}
+
+/* ---- killed at every statement */
+
+struct killer {
+    int countdown; /* statements until death; negative: never */
+    int n;
+};
+
+static int on_statement(unsigned event, void *ctx, void *statement, void *text)
+{
+    (void)event;
+    (void)statement;
+    (void)text;
+    struct killer *killer = ctx;
+    killer->n++;
+    if (killer->countdown > 0 && --killer->countdown == 0) {
+        _exit(9); /* no destructors, no close: as SIGKILL leaves it */
+    }
+    return 0;
+}
+
+/* Runs the upgrade and dies before its k-th statement; k = 0 only counts. Returns how many there were. */
+static int upgrade_until(const struct kit *kit, int k)
+{
+    char path[192];
+    path_in(kit, path, sizeof(path));
+    char *sql = upgrade_sql();
+    const struct migration table[] = {{.from = 0, .sql = sql}};
+    struct sql db;
+    assert_int_equal(sql_open(&db, path, NULL, false, NULL), 0);
+    struct killer killer = {.countdown = k ? k : -1};
+    sqlite3_trace_v2(db.handle, SQLITE_TRACE_STMT, on_statement, &killer);
+    migrate_by(&db, table, 1, STORE_VERSION, NULL);
+    sql_close(&db);
+    free(sql);
+    return killer.n;
+}
+
+static void a_kill_at_any_statement_leaves_the_old_or_the_new(void **state)
+{
+    (void)state;
+    struct kit kit;
+    make_old(&kit);
+    int opportunities = upgrade_until(&kit, 0), fired = 0, n_old = 0, n_new = 0;
+    kit_done(&kit);
+
+    for (int k = 1; k <= opportunities; k++) {
+        make_old(&kit);
+        pid_t child = fork();
+        if (child == 0) {
+            upgrade_until(&kit, k);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        fired += WIFEXITED(status) && WEXITSTATUS(status) == 9;
+
+        bool is_old = strcmp(kit_query(&kit, "PRAGMA user_version"), "0") == 0;
+        bool has_lot =
+            atoi(kit_query(&kit, "SELECT count(*) FROM pragma_table_info('bundle') WHERE name = 'lot'"));
+        assert_int_equal(is_old, !has_lot);
+        assert_string_equal(kit_query(&kit, "SELECT count(*) FROM bundle"), "3");
+        *(is_old ? &n_old : &n_new) += 1;
+        kit_close(&kit);
+
+        assert_int_equal(upgrade(&kit, NULL), 0);
+        expect_upgraded(&kit);
+        kit_done(&kit);
+    }
+    printf("killed in an upgrade: opportunities %d fired %d (old %d, new %d)\n", opportunities, fired, n_old,
+           n_new);
+    assert_int_equal(fired, opportunities);
+    assert_true(n_old > 0 && n_new > 0);
+}
+
+/* ---- what is refused */
+
+static void a_newer_database_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit);
+    assert_int_equal(kit_open(&kit), 0);
+    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 2"), 0);
+    kit_close(&kit);
+    assert_int_equal(kit_open(&kit), ERR_NEWER);
+    assert_non_null(strstr(kit.err.text, "version 2"));
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "2");
+    kit_done(&kit);
+}
+
+static void an_unknown_older_one_is_refused(void **state)
+{
+    (void)state;
+    struct kit kit;
+    make_old(&kit);
+    assert_int_equal(kit_open(&kit), ERR_CORRUPT);
+    assert_non_null(strstr(kit.err.text, "version 0, from which no upgrade is known"));
+    kit_done(&kit);
+}
+
+static void dangling_rows_stop_an_upgrade(void **state)
+{
+    (void)state;
+    struct kit kit;
+    make_old(&kit);
+    assert_int_equal(kit_meddle(&kit, "PRAGMA foreign_keys = OFF; DELETE FROM bundle WHERE no = 2"), 0);
+    kit_close(&kit);
+    struct err_info err = {0};
+    assert_int_equal(upgrade(&kit, &err), ERR_CORRUPT);
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "0");
+    kit_done(&kit);
+}
+
+static void a_file_that_is_no_database_is_refused(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit);
+    char path[192];
+    path_in(&kit, path, sizeof(path));
+    FILE *file = fopen(path, "wb");
+    for (int i = 0; i < 500; i++) {
+        fputs("this is not a database\n", file);
+    }
+    fclose(file);
+    assert_int_equal(kit_open(&kit), ERR_CORRUPT);
+    assert_non_null(strstr(kit.err.text, "is no database"));
+    kit_done(&kit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_older_database_becomes_todays),
+        cmocka_unit_test(a_kill_at_any_statement_leaves_the_old_or_the_new),
+        cmocka_unit_test(a_newer_database_is_refused_and_left_alone),
+        cmocka_unit_test(an_unknown_older_one_is_refused),
+        cmocka_unit_test(dangling_rows_stop_an_upgrade),
+        cmocka_unit_test(a_file_that_is_no_database_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
