@@ -61,6 +61,7 @@ struct json *slot_json_verdict(const struct verdict *verdict, enum entry_proof p
 struct json *slot_json(const struct slot_view *view)
 {
     bool is_known = *view->imei != '\0' || *view->model != '\0' || *view->modem_firmware != '\0';
+    bool is_waiting = view->waiting_for != REASON_NONE;
     struct json *tree = json_new_object();
     int failed = 0;
 
@@ -80,6 +81,7 @@ struct json *slot_json(const struct slot_view *view)
         view->has_verdict
             ? json_put(tree, "verdict", slot_json_verdict(&view->verdict, view->proof, view->verdict_wall_ms))
             : json_put_null(tree, "verdict");
+    failed |= json_put_text(tree, "waiting_for", is_waiting ? reason_text(view->waiting_for)->name : NULL);
     failed |= put_or_null(tree, "earlier_job", view->earlier_job);
     failed |= put_time(tree, "changed", view->changed_wall_ms);
     return unless(failed, tree);

@@ -214,6 +214,7 @@ static inline void fake_init(struct fake *f)
         snprintf(v->name, sizeof(v->name), "%03d", i + 1);
         snprintf(v->id, sizeof(v->id), "%s/%03d", fixture, i + 1);
         v->state = SLOT_ABSENT;
+        v->waiting_for = REASON_NONE;
     }
 }
 

@@ -124,7 +124,7 @@ static void an_empty_slot_is_mostly_null(void **state)
     assert_body(
         "{\"id\":\"rack1/001\",\"fixture\":\"rack1\",\"name\":\"001\",\"generation\":0,\"port\":null,"
         "\"usb\":null,\"state\":\"absent\",\"board\":null,\"work_order\":null,\"job\":null,\"step\":null,"
-        "\"progress\":0.0,\"verdict\":null,\"earlier_job\":null,\"changed\":null}");
+        "\"progress\":0.0,\"verdict\":null,\"waiting_for\":null,\"earlier_job\":null,\"changed\":null}");
 }
 
 static void a_running_slot_tells_all(void **state)
@@ -150,7 +150,8 @@ static void a_running_slot_tells_all(void **state)
                 "\"usb\":\"1-1.2:1.0\",\"state\":\"running\",\"board\":{\"imei\":\"351465800000002\","
                 "\"model\":\"nRF9151-LACA\",\"modem_firmware\":\"mfw_nrf91x1_2.0.2\",\"uuid\":null},"
                 "\"work_order\":\"WO-4711\",\"job\":\"01J\",\"step\":\"write_private_key\",\"progress\":0.72,"
-                "\"verdict\":null,\"earlier_job\":null,\"changed\":\"2026-11-20T08:00:00.000Z\"}");
+                "\"verdict\":null,\"waiting_for\":null,\"earlier_job\":null,\"changed\":\"2026-11-20T08:00:"
+                "00.000Z\"}");
 }
 
 static void a_verdict_comes_with_its_remedy(void **state)

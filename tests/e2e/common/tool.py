@@ -1,0 +1,278 @@
+"""What the end-to-end tests need beyond a shell. Written apart from the daemon: the same mistake twice would pass.
+
+  bundles DIR                          NDJSON of DIR/*.pem with their *.key
+  control SOCKET LINE                  one line to the boards' control socket, and its answer
+  watch URL CONDITION BOUND [PID SIG]  until the condition holds; the signal goes out at once
+  memory URL STATE BUNDLES CA          the boards' memory against bundles and records
+  chain URL                            the events' hashes
+  secrets BUNDLES PID FILE…            searches files and the process's memory for private keys
+
+Conditions: event:KIND:N (at least N events of that kind since the watch began), step:NAME:N, state:NAME:N and
+outcome:NAME:N (at least N slots show it).
+"""
+import base64
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import sys
+import time
+import urllib.parse
+
+TAG = 16842753
+
+
+class Station:
+    def __init__(self, url):
+        self.link = http.client.HTTPConnection(urllib.parse.urlparse(url).netloc, timeout=30)
+
+    def get(self, path):
+        self.link.request("GET", path)
+        answer = self.link.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            sys.exit(f"GET {path}: {answer.status} {body[:300]!r}")
+        return json.loads(body)
+
+    def events(self, after=0):
+        found = []
+        while True:
+            page = self.get(f"/api/v1/events?after={after}&limit=1000")["events"]
+            if not page:
+                return found
+            found += page
+            after = page[-1]["seq"]
+
+    def jobs(self):
+        found, cursor = [], None
+        while True:
+            more = f"&cursor={urllib.parse.quote(cursor)}" if cursor else ""
+            page = self.get(f"/api/v1/jobs?limit=100{more}")
+            found += page["jobs"]
+            cursor = page["next"]
+            if not cursor:
+                return found
+
+
+def bundles(directory):
+    for cert in sorted(pathlib.Path(directory).glob("*.pem")):
+        print(json.dumps({"id": cert.stem, "product": "tracker", "lot": "L1", "client_cert": cert.read_text(),
+                          "private_key": cert.with_suffix(".key").read_text()}))
+
+
+def control(path, line):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(path)
+        s.sendall(line.encode() + b"\n")
+        s.shutdown(socket.SHUT_WR)
+        answer = s.makefile().readline()
+    print(answer.rstrip("\n"))
+
+
+def watch(url, condition, bound, pid=None, signal_name=None):
+    kind, name, count = condition.split(":")
+    station, end = Station(url), time.monotonic() + float(bound)
+    after = station.get("/api/v1/events?limit=1")["last"] if kind == "event" else 0
+    seen = 0
+    while time.monotonic() < end:
+        if kind == "event":
+            fresh = station.events(after)
+            after = fresh[-1]["seq"] if fresh else after
+            seen += sum(e["kind"] == name for e in fresh)
+        else:
+            slots = station.get("/api/v1/slots")["slots"]
+            if kind == "outcome":
+                seen = sum((s["verdict"] or {}).get("outcome") == name for s in slots)
+            else:
+                seen = sum(s[kind] == name for s in slots)
+        if seen >= int(count):
+            if pid:
+                os.kill(int(pid), getattr(signal, "SIG" + signal_name))
+            return
+    sys.exit(f"watched in vain for {condition}: {seen} so far")
+
+
+def memory(url, state, bundle_file, ca_file):
+    station, ca = Station(url), pathlib.Path(ca_file).read_text()
+    made = {b["id"]: b for b in map(json.loads, open(bundle_file))}
+    owner = {b["private_key"]: b["id"] for b in made.values()}
+    last, passed, wrong, keys = {}, 0, [], {}
+    for job in sorted(station.jobs(), key=lambda j: (j["started"], j["id"])):
+        if job["imei"] and job["bundle"]:
+            last[job["imei"]] = job
+    for board in json.load(open(state))["boards"]:
+        imei, slot = board["imei"], board["slot"]
+        held = {(e["sec_tag"], e["type"]): e["content"] for e in board["entries"]}
+        key = held.get((TAG, 2))
+        if key is not None:
+            keys.setdefault(key, []).append(imei)
+            if key in owner and (imei not in last or last[imei]["bundle"] != owner[key]):
+                wrong.append(f"{slot}: holds the key of {owner[key]}, which no job of {imei} was given")
+        job = last.get(imei)
+        if not job or job["outcome"] != "PASS":
+            continue
+        passed += 1
+        bundle = made[job["bundle"]]
+        wanted = {(TAG, 0): ca, (TAG, 1): bundle["client_cert"], (TAG, 2): bundle["private_key"]}
+        if held != wanted:
+            different = [k for k in wanted.keys() | held.keys() if wanted.get(k) != held.get(k)]
+            wrong.append(f"{slot}: passed with {bundle['id']}, but differs in {different}")
+    wrong += [f"one key on {boards}" for boards in keys.values() if len(set(boards)) > 1]
+    if wrong:
+        sys.exit("\n".join(wrong))
+    print(passed)
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def chain(url):
+    before, number = bytes(32), 0
+    events = Station(url).events()
+    for e in events:
+        text = canonical({k: e[k] for k in ("at", "data", "imei", "kind", "seq", "slot")})
+        before = hashlib.sha256(before + text).digest()
+        if before.hex() != e["hash"].lower() or e["seq"] != number + 1:
+            sys.exit(f"event {e['seq']} does not fit behind event {number}")
+        number = e["seq"]
+    print(number)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+WINDOW = 24  # characters of base64, 18 octets
+PIECE = 16  # octets of a number
+
+
+def der_integers(der):
+    """The contents of every INTEGER and OCTET STRING, with their offsets, from the inside out."""
+    found = []
+
+    def walk(at, end):
+        while at < end:
+            tag, size, at = der[at], der[at + 1], at + 2
+            if size & 0x80:
+                n = size & 0x7F
+                size, at = int.from_bytes(der[at:at + n], "big"), at + n
+            if at + size > end:
+                raise ValueError
+            if tag & 0x20:
+                walk(at, at + size)
+            elif tag in (0x02, 0x04):
+                inner = len(found)
+                if tag == 0x04:
+                    try:
+                        walk(at, at + size)
+                    except (ValueError, IndexError):
+                        del found[inner:]
+                if len(found) == inner:
+                    found.append((at, size))
+            at += size
+
+    walk(0, len(der))
+    return found
+
+
+def secret_numbers(der):
+    """(offset, length) of what must stay secret in a PKCS#8 key: an EC scalar; of RSA all but modulus and exponent."""
+    numbers = [(at, size) for at, size in der_integers(der) if size >= 32]
+    return numbers if len(numbers) == 1 else numbers[1:]
+
+
+class Secrets:
+    """Two searches in one: 24 characters of a key's base64 that hold secret octets, and 16 octets of a secret number in
+    either order (libraries keep numbers with the low end first), as octets or as hexadecimal."""
+
+    def __init__(self, bundle_file):
+        self.text, self.octets = {}, {}
+        for b in map(json.loads, open(bundle_file)):
+            body = "".join(line for line in b["private_key"].splitlines() if not line.startswith("-"))
+            der = base64.b64decode(body)
+            numbers = secret_numbers(der)
+            assert numbers, "no secret numbers in a key"
+            for line in range(0, len(body), 64):
+                row = body[line:line + 64]
+                for i in range(len(row) - WINDOW + 1):
+                    first, last = (line + i) * 3 // 4, (line + i + WINDOW) * 3 // 4
+                    if any(min(last, at + n) - max(first, at) >= 8 for at, n in numbers):
+                        self.text[row[i:i + WINDOW].encode()] = b["id"]
+            for at, n in numbers:
+                for i in range(at, at + n - PIECE + 1, PIECE // 2):
+                    piece = der[i:i + PIECE]
+                    for form in (piece, piece[::-1]):
+                        self.octets[form] = b["id"]
+                        self.octets[form.hex().encode()] = b["id"]
+                        self.octets[form.hex().upper().encode()] = b["id"]
+        self.runs = re.compile(rb"[A-Za-z0-9+/]{%d,}" % WINDOW)
+        self.pieces = re.compile(b"|".join(re.escape(o) for o in self.octets))
+
+    def find(self, data):
+        found = []
+        for run in self.runs.finditer(data):
+            text = run.group()
+            for i in range(len(text) - WINDOW + 1):
+                if text[i:i + WINDOW] in self.text:
+                    found.append((run.start() + i, self.text[text[i:i + WINDOW]], "base64"))
+                    break
+        found += [(m.start(), self.octets[m.group()], "octets") for m in self.pieces.finditer(data)]
+        return found
+
+
+def regions(pid):
+    """The readable regions of a process that are in memory: (start, end, name). What the sanitizer keeps of each octet
+    (its shadow) holds no octet itself and is larger than any disk."""
+    region, maps = None, []
+    shadow = (0x7FFF7000, 0x10007FFF8000)
+    text = open(f"/proc/{pid}/smaps").read()
+    is_sanitized = "libasan" in text
+    for line in text.splitlines():
+        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)", line)
+        if head:
+            region = (int(head[1], 16), int(head[2], 16), head[3], head[4])
+        elif line.startswith(("Rss:", "Swap:")) and int(line.split()[1]) > 0 and "r" in region[2]:
+            is_shadow = is_sanitized and region[0] >= shadow[0] and region[1] <= shadow[1]
+            if not is_shadow and region not in maps and region[3] not in ("[vvar]", "[vsyscall]"):
+                maps.append(region)
+    return [(start, end, name) for start, end, _, name in maps]
+
+
+def secrets(bundle_file, pid, *files):
+    search, findings, total = Secrets(bundle_file), [], 0
+    own = open(bundle_file, "rb").read().replace(b"\\n", b"\n")
+    if len({i for _, i, how in search.find(own) if how == "base64"}) != len(open(bundle_file).readlines()):
+        sys.exit("the search does not even find the keys where they are")
+    for name in files:
+        data = open(name, "rb").read()
+        total += len(data)
+        findings += [f"{name}+{at}: {what} of {who}" for at, who, what in search.find(data)]
+    for name in ("cmdline", "environ"):
+        data = open(f"/proc/{pid}/{name}", "rb").read()
+        findings += [f"{name}: {what} of {who}" for _, who, what in search.find(data)]
+    in_files, looked = total, 0
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for start, end, name in regions(pid):
+            for at in range(start, end, 1 << 24):
+                try:
+                    mem.seek(at)
+                    data = mem.read(min(1 << 24, end - at) + 64) if at + (1 << 24) < end else mem.read(end - at)
+                except OSError:
+                    continue
+                looked += len(data)
+                for where, who, what in search.find(data):
+                    around = data[max(0, where - 48):where + 64]
+                    findings.append(f"memory {at + where:x} ({name or 'heap or stack'}): {what} of {who}: {around!r}")
+    if looked < 1 << 20:
+        sys.exit(f"only {looked} octets of the process could be read")
+    if findings:
+        sys.exit("\n".join(findings[:40]) + f"\n{len(findings)} places")
+    print(f"searched {in_files} octets of files, {looked} of memory for {len(search.text) + len(search.octets)} pieces")
+
+
+if __name__ == "__main__":
+    {f.__name__: f for f in (bundles, control, watch, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
