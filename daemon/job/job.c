@@ -154,7 +154,8 @@ static int64_t chunk_pause_us(const struct job *job)
 static void submit(struct job *job, const struct chat_command *command, int64_t now_us)
 {
     size_t len = chat_command_len(&job->chat, command);
-    int64_t pauses = job->is_chunked ? (int64_t)(command->content.len / JOB_CHUNK_OCTETS + 1) * chunk_pause_us(job) : 0;
+    int64_t pauses =
+        job->is_chunked ? (int64_t)(command->content.len / JOB_CHUNK_OCTETS + 1) * chunk_pause_us(job) : 0;
     chat_submit(&job->chat, command, wire_us(job, len) + pauses + SEND_SLACK_US, now_us);
     job->command_len = len;
     job->chunk_sent = 0;
@@ -445,7 +446,9 @@ static void on_done(struct job *job, const struct chat_event *event, int64_t now
 {
     job->tx_octets += event->tx_octets;
     job->rx_octets += event->rx_octets;
-    if (event->end == CHAT_END_TIMEOUT) {
+    if (current(job)->kind != ROW_AT) {
+        /* probes say nothing about lengths or the modem's own time */
+    } else if (event->end == CHAT_END_TIMEOUT) {
         bool is_less = job->shortest_hung == 0 || job->command_len < job->shortest_hung;
         job->shortest_hung = is_less ? job->command_len : job->shortest_hung;
     } else {

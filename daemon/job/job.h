@@ -53,6 +53,7 @@ struct job_begin {
     char fixture[FIXTURE_SIZE];
     bool is_fresh; /* a fresh plug-in or our own clean close: the line holds nothing of ours or others' */
     uint32_t baud;
+    bool is_chunked;           /* this slot is known to lose octets: write in chunks from the start */
     uint32_t contact_limit_ms; /* verdict no_answer after this; 0 = default */
     int64_t started_wall_ms;
 };
@@ -77,6 +78,7 @@ struct job_entry {
     struct digest seen;  /* by the last list */
     struct digest wrong; /* an earlier wrong one: two different ones mean loss, not bad content */
     bool has_wrong;
+    bool was_chunked; /* the last write of it */
     enum mangling mangling;
     uint32_t cut_at;
 };
@@ -125,7 +127,9 @@ struct job {
     bool lists_by_tag; /* the whole list does not fit the board's reply buffer */
     bool is_dirty;     /* something was written or deleted since the last list */
     bool wrote_anything, left_badly, has_before;
-    uint8_t list_tag; /* which of the product's tags is listed, with lists_by_tag */
+    bool is_power_warned; /* the modem said 528: the warning is to be armed anew */
+    uint32_t warned_mv;   /* the supply then; 0: not known */
+    uint8_t list_tag;     /* which of the product's tags is listed, with lists_by_tag */
 
     struct job_entry entries[PRODUCT_ENTRIES_MAX];
     uint32_t n_before;
@@ -135,7 +139,22 @@ struct job {
     struct verdict verdict; /* once it stands */
     uint32_t tx_octets, rx_octets;
     int64_t modem_us;
+
+    /* Loss on the link: seen as damage that differs, or that goes away when written in chunks. */
+    bool is_chunked;        /* contents go in chunks with pauses from now on */
+    uint16_t damaged;       /* writes that arrived damaged or were never answered */
+    uint16_t written;       /* writes in all */
+    size_t command_len;     /* octets of the command under way */
+    size_t longest_done;    /* octets of the longest command that was answered, */
+    size_t shortest_hung;   /* and of the shortest that was not; 0: none */
+    size_t chunk_sent;      /* of the present chunk */
+    int64_t chunk_until_us; /* the pause behind a chunk; TIME_NEVER: none */
 };
+
+/* A chunk fits the smallest UART FIFO (6 octets hold on an nRF91 whose host is busy), and the pause behind it
+ * is three times its wire time and at least 2 ms: more than an interrupt handler is ever late. */
+#define JOB_CHUNK_OCTETS   6
+#define JOB_CHUNK_PAUSE_US 2000
 
 void job_init(struct job *job, const struct job_config *config);
 void job_start(struct job *job, const struct job_begin *begin, int64_t now_us);
@@ -145,7 +164,7 @@ void job_rx(struct job *job, struct span octets, int64_t now_us);
 
 /* Octets for the board (empty: none now), valid until the next call on the job; then how many the port took.
  */
-struct span job_tx(struct job *job);
+struct span job_tx(struct job *job, int64_t now_us);
 void job_tx_done(struct job *job, size_t n, int64_t now_us);
 
 /* The ledger message to send now, or NULL. It is lent from this call on until job_answer. */

@@ -62,6 +62,13 @@ static const struct row rows[PLAN_ROWS] = {
     [PLAN_FOUND]      = {.name = "found", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
                          .run_if = rows_if_as_found, .text = "AT+CFUN?", .prefix = "+CFUN:", .line = rows_line_found,
                          .timeout_ms = 2000},
+    /*  > AT%XPOFWARN=1,30
+     *  < OK                    only after a 528: once sent, the warning stays latched until it is armed anew         */
+    [PLAN_REARM]      = {.name = "rearm", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_power_warned, .text = "AT%XPOFWARN=1,30", .timeout_ms = 2000},
+    [PLAN_SUPPLY_AGAIN] = {.name = "supply_again", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_power_warned, .text = "AT%XVBAT", .prefix = "%XVBAT:",
+                         .line = rows_line_supply_again, .end = rows_end_power, .timeout_ms = 2000},
     /*  > AT+CFUN=4
      *  < OK                    credentials are written only while the modem is not activated (%CMNG)                 */
     [PLAN_OFFLINE]    = {.name = "offline", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_SETUP,
@@ -170,7 +177,7 @@ static const struct no_rule rules[] = {
     {GROUP_DELETE,   513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
     {GROUP_DELETE,   514,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, NULL},
     {GROUP_DELETE,   518,          NO_OFFLINE, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
-    {GROUP_DELETE,   528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
+    {GROUP_DELETE, 528, NO_POWER, 1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
     {GROUP_DELETE,   60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
     {GROUP_DELETE,   CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
     {GROUP_DELETE,   CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
@@ -187,7 +194,7 @@ static const struct no_rule rules[] = {
     {GROUP_WRITE,    520,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
     /* The station has parsed it, so a refusal means that it arrived changed. The same again is the path's doing.    */
     {GROUP_WRITE,    527,          NO_REPEAT,  1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
-    {GROUP_WRITE,    528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
+    {GROUP_WRITE, 528, NO_POWER, 1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
     {GROUP_WRITE,    60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
     {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
     {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},

@@ -23,6 +23,8 @@ enum plan_row {
     PLAN_ADMIT,
     PLAN_ALLOW,
     PLAN_FOUND,
+    PLAN_REARM,
+    PLAN_SUPPLY_AGAIN,
     PLAN_OFFLINE,
     PLAN_LIST,
     PLAN_LIST_TAG,
@@ -111,6 +113,7 @@ enum no_action {
     NO_REPEAT,  /* the same row again */
     NO_SETUP,   /* +CMEE=1 was lost, or never taken: from there again */
     NO_OFFLINE, /* +CFUN=4, then list and go on from there */
+    NO_POWER,   /* arm the supply's warning anew and measure, then offline, list, and go on from there */
     NO_RECOVER, /* purge the line, find out who is there, list, and go on from there */
     NO_END,     /* the verdict */
 };

@@ -64,6 +64,11 @@ bool rows_if_as_found(struct job *job)
     return job->msg.product->leave == LEAVE_AS_FOUND && job->cfun_found < 0;
 }
 
+bool rows_if_power_warned(struct job *job)
+{
+    return job->is_power_warned;
+}
+
 bool rows_if_whole_list(struct job *job)
 {
     return !job->lists_by_tag;
@@ -297,6 +302,8 @@ void rows_send_write(struct job *job, struct chat_command *command)
     command->tail = span_str("\"");
     command->escapes_crlf = job->front == CONTACT_FRONT_SHELL;
     job->entries[job->entry].writes++;
+    job->entries[job->entry].was_chunked = job->is_chunked;
+    job->written++;
     job->entries[job->entry].is_right = false;
     job->is_dirty = job->wrote_anything = true;
 }
@@ -399,6 +406,17 @@ void rows_line_supply(struct job *job, struct span line)
     }
 }
 
+/* What it was when the modem refused; kept apart from the first reading, which may be under way in a message.
+ */
+void rows_line_supply_again(struct job *job, struct span line)
+{
+    struct cursor c = cursor_begin(line, "%XVBAT:");
+    uint32_t mv = 0;
+    if (cursor_u32(&c, &mv) && cursor_end(&c)) {
+        job->warned_mv = mv;
+    }
+}
+
 void rows_line_found(struct job *job, struct span line)
 {
     struct cursor c = cursor_begin(line, "+CFUN:");
@@ -463,6 +481,12 @@ enum row_next rows_end_allow(struct job *job)
         return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,
                        "this modem firmware lists no digests, and the product asks for proof by digest");
     }
+    return ROW_NEXT;
+}
+
+enum row_next rows_end_power(struct job *job)
+{
+    job->is_power_warned = false;
     return ROW_NEXT;
 }
 
@@ -560,12 +584,34 @@ enum row_next rows_end_explain(struct job *job)
     return ROW_SAME;
 }
 
+void rows_note_damage(struct job *job, uint32_t entry)
+{
+    (void)entry;
+    job->damaged++;
+    job->is_chunked = true;
+}
+
+/* What was seen of lengths: "commands of up to 1214 octets were answered, one of 1260 never": a buffer or an
+ * old bridge cuts there. */
+static enum row_next end_wedged(struct job *job, uint32_t i)
+{
+    char memory[VERDICT_DETAIL_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    buf_add_str(&b, "written twice, never answered; commands of up to ");
+    buf_add_u64(&b, job->longest_done);
+    buf_add_str(&b, " octets were answered, one of ");
+    buf_add_u64(&b, job->shortest_hung);
+    buf_add_str(&b, " was not");
+    return end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, memory);
+}
+
 /* Twice written and still not right: what was seen says whose doing it is. */
 static enum row_next end_by_evidence(struct job *job, uint32_t i)
 {
     const struct job_entry *e = &job->entries[i];
     if (e->timeouts >= WRITES_MAX) {
-        return end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, "written twice, never answered");
+        return end_wedged(job, i);
     }
     if (!e->is_present) {
         bool was_lost = e->timeouts > 0 || e->refusals > 0;
@@ -575,7 +621,8 @@ static enum row_next end_by_evidence(struct job *job, uint32_t i)
                                       : "the modem said OK twice and lists no such entry");
     }
     if (!e->is_explained || e->mangling == MANGLING_OTHER) {
-        bool differs = e->timeouts > 0 || (e->has_wrong && !digest_eq(&e->wrong, &e->seen));
+        bool differs =
+            e->timeouts > 0 || e->refusals > 0 || (e->has_wrong && !digest_eq(&e->wrong, &e->seen));
         return end_for_entry(job, i, differs ? FAULT_FIXTURE : FAULT_BOARD,
                              differs ? REASON_bytes_lost : REASON_digest_mismatch,
                              differs ? "written twice, arrived damaged in different ways"
@@ -584,6 +631,21 @@ static enum row_next end_by_evidence(struct job *job, uint32_t i)
     return end_for_entry(job, i, FAULT_FIXTURE,
                          e->mangling == MANGLING_CUT ? REASON_bytes_lost : REASON_digest_mismatch,
                          mangling_sentence(e->mangling));
+}
+
+/* Written and not right: was it loss, or was it changed in a way that has a name? */
+static void learn_from_write(struct job *job, uint32_t i)
+{
+    struct job_entry *e = &job->entries[i];
+    bool is_named =
+        e->is_present && e->is_explained && e->mangling != MANGLING_OTHER && e->mangling != MANGLING_CUT;
+    if (!is_named) {
+        rows_note_damage(job, i);
+    }
+    if (e->is_present && e->has_digest) {
+        e->wrong = e->seen;
+        e->has_wrong = true;
+    }
 }
 
 /* May this entry be written? ROW_NEXT, or the verdict. */
@@ -609,9 +671,8 @@ static enum row_next decide_entry(struct job *job, uint32_t i)
     if (e->is_present && !is_ours && p->on_existing != EXISTING_REPLACE) {
         return end_for_entry(job, i, FAULT_BOARD, REASON_foreign_entry, "other content stands there");
     }
-    if (e->writes > 0 && e->is_present && e->has_digest) {
-        e->wrong = e->seen;
-        e->has_wrong = true;
+    if (e->writes > 0) {
+        learn_from_write(job, i);
     }
     return ROW_NEXT;
 }
@@ -681,18 +742,33 @@ enum row_next rows_end_write(struct job *job)
     return ROW_SAME;
 }
 
+/* "2 of 5 writes arrived damaged; writing in chunks worked", or nothing. */
+static void describe_loss(const struct job *job, char *memory, size_t size)
+{
+    struct buf b;
+    buf_init(&b, memory, size);
+    if (job->damaged > 0) {
+        buf_add_u64(&b, job->damaged);
+        buf_add_str(&b, " of ");
+        buf_add_u64(&b, job->written);
+        buf_add_str(&b, " writes arrived damaged; writing in chunks worked: check RTS/CTS of this slot");
+    }
+}
+
 static enum row_next end_passed(struct job *job)
 {
     enum reason reason = REASON_ok;
+    char loss[VERDICT_DETAIL_SIZE];
+    describe_loss(job, loss, sizeof(loss));
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         if (!job->entries[i].has_digest) {
-            return job_end(job, OUTCOME_PASS, FAULT_NONE, REASON_presence_only, NULL);
+            return job_end(job, OUTCOME_PASS, FAULT_NONE, REASON_presence_only, loss);
         }
     }
     if (!job->wrote_anything) {
         reason = REASON_already_right;
     }
-    return job_end(job, OUTCOME_PASS, FAULT_NONE, reason, NULL);
+    return job_end(job, OUTCOME_PASS, FAULT_NONE, reason, loss);
 }
 
 enum row_next rows_end_judge(struct job *job)

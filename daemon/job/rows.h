@@ -8,6 +8,7 @@
 bool rows_if_uuid(struct job *job);
 bool rows_if_not_admitted(struct job *job);
 bool rows_if_as_found(struct job *job);
+bool rows_if_power_warned(struct job *job);
 bool rows_if_whole_list(struct job *job);
 bool rows_if_list_by_tag(struct job *job);
 bool rows_if_not_claimed(struct job *job);
@@ -44,6 +45,7 @@ void rows_line_model(struct job *job, struct span line);
 void rows_line_hardware(struct job *job, struct span line);
 void rows_line_uuid(struct job *job, struct span line);
 void rows_line_supply(struct job *job, struct span line);
+void rows_line_supply_again(struct job *job, struct span line);
 void rows_line_found(struct job *job, struct span line);
 void rows_line_list(struct job *job, struct span line);
 void rows_line_gone(struct job *job, struct span line);
@@ -52,6 +54,7 @@ void rows_line_gone(struct job *job, struct span line);
 enum row_next rows_end_identity(struct job *job);
 enum row_next rows_end_firmware(struct job *job);
 enum row_next rows_end_allow(struct job *job);
+enum row_next rows_end_power(struct job *job);
 enum row_next rows_end_offline(struct job *job);
 enum row_next rows_end_list(struct job *job);
 enum row_next rows_end_list_tag(struct job *job);
@@ -68,6 +71,9 @@ enum row_next rows_end_judge(struct job *job);
 
 /* Prepares the message of a HOST row. */
 void rows_prepare_message(struct job *job, enum ledger_kind kind);
+
+/* A write of this entry did not arrive as it left: from now on contents go in chunks. */
+void rows_note_damage(struct job *job, uint32_t entry);
 
 /* Sets the verdict (the first one stands). `detail` NULL: none. */
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,

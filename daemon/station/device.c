@@ -243,7 +243,7 @@ static void pump(struct device *d, struct device_host *host, int64_t now_us)
 {
     d->pace_us = TIME_NEVER;
     while (d->port == PORT_OPEN && !d->is_blocked) {
-        struct span out = job_tx(&d->job);
+        struct span out = job_tx(&d->job, now_us);
         if (out.len == 0) {
             return;
         }

@@ -90,6 +90,7 @@ void rig_start(struct rig *rig, bool is_fresh)
 {
     struct job_begin begin = {
         .id = "01TESTJOB", .slot = "rack1/001", .fixture = "rack1", .is_fresh = is_fresh, .baud = BAUD};
+    begin.is_chunked = rig->is_chunked;
     job_start(&rig->job, &begin, rig->now_us);
 }
 
@@ -178,7 +179,7 @@ static void play(struct rig *rig, struct ledger_msg *msg)
 static void pump(struct rig *rig)
 {
     struct job *job = &rig->job;
-    for (struct span out = job_tx(job); out.len > 0; out = job_tx(job)) {
+    for (struct span out = job_tx(job, rig->now_us); out.len > 0; out = job_tx(job, rig->now_us)) {
         size_t taken = simboard_from_host(rig->board, out.at, out.len, rig->now_us);
         if (taken == 0) {
             break;

@@ -20,6 +20,8 @@ struct rig {
     const char
         *contents[PRODUCT_ENTRIES_MAX]; /* of the bundle's entries, by entry index; static or the test's */
 
+    bool is_chunked; /* the next job begins in chunks */
+
     /* What the played ledger does. */
     enum bundle_state state;
     bool passed_before;

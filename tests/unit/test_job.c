@@ -133,6 +133,7 @@ static void test_faults(void **state)
         {"reboot@command:13", OUTCOME_PASS, REASON_ok, true},
         {"unplug@byte:700", OUTCOME_LOST, REASON_unplugged, false},
         {"cut:400", OUTCOME_FAIL, REASON_line_wedged, false},
+        {"cut:1100", OUTCOME_FAIL, REASON_line_wedged, false},
         {"newline:crlf", OUTCOME_FAIL, REASON_digest_mismatch, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -150,6 +151,52 @@ static void test_faults(void **state)
         assert_in_range(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 0, 2);
         rig_done(&rig);
     }
+}
+
+/* A UART without RTS/CTS that takes octets more slowly than they come: the first write arrives damaged,
+ * chunks do not; and a slot that is known for it starts with chunks. */
+static void test_overrun_is_worked_around(void **state)
+{
+    (void)state;
+    for (int is_known = 0; is_known <= 1; is_known++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        assert_int_equal(simboard_add_fault(rig.board, "fifo:64", NULL, 0), 0);
+        assert_int_equal(simboard_add_fault(rig.board, "drain:100", NULL, 0), 0);
+        rig.is_chunked = is_known;
+        rig_provision(&rig, true);
+        assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+        assert_true(rig_board_is_right(&rig));
+        assert_int_equal(rig.job.damaged > 0, !is_known);
+        assert_int_equal(strstr(rig.job.verdict.detail, "RTS/CTS") != NULL, !is_known);
+        rig_done(&rig);
+    }
+}
+
+static void test_supply_is_measured(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+    assert_int_equal(simboard_add_fault(rig.board, "supply_low", NULL, 0), 0);
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_FAIL, REASON_supply_low);
+    assert_int_equal(rig.job.verdict.fault, FAULT_FIXTURE);
+    assert_non_null(strstr(rig.job.verdict.detail, " mV"));
+    rig_done(&rig);
+}
+
+/* A warning that stayed latched after the supply had recovered: armed anew, written, passed. */
+static void test_latched_warning_is_cleared(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+    assert_int_equal(simboard_add_fault(rig.board, "supply_low", NULL, 0), 0);
+    simboard_clear_faults(rig.board);
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+    rig_done(&rig);
 }
 
 /* Whatever prefix of whatever command a dead session left in the board's buffer: contact never runs it. */
@@ -247,6 +294,9 @@ int main(void)
         cmocka_unit_test(test_placeholder_firmware_is_no_proof),
         cmocka_unit_test(test_right_board_is_left_alone),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_overrun_is_worked_around),
+        cmocka_unit_test(test_supply_is_measured),
+        cmocka_unit_test(test_latched_warning_is_cleared),
         cmocka_unit_test(test_purge_runs_nothing),
         cmocka_unit_test(test_refused_claim_writes_nothing),
         cmocka_unit_test(test_failing_ledger_is_asked_again),
