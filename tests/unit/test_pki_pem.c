@@ -98,7 +98,8 @@ static void finds_and_places_what_is_wrong(void **state)
         assert_int_equal(pem_parse(span_of(text, len), &pem), 0);
         names_of(&pem, names, sizeof(names));
         assert_findings(names, row->findings, row->story);
-        if (pem.n_findings > 0 && (pem.findings[0].line != row->line || pem.findings[0].column != row->column)) {
+        if (pem.n_findings > 0 &&
+            (pem.findings[0].line != row->line || pem.findings[0].column != row->column)) {
             fail_msg("%s: at %d:%d", row->story, pem.findings[0].line, pem.findings[0].column);
         }
         pem_done(&pem);

