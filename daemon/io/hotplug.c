@@ -36,7 +36,7 @@
 struct identity {
     uint64_t link_device, link_inode;
     int64_t link_born_ns;
-    uint64_t target_device, target_inode, target_number;
+    uint64_t target_device, target_inode;
 };
 
 /* One path that exists. */
@@ -134,7 +134,6 @@ static bool probe(const char *path, char device[PORT_PATH_SIZE], struct identity
     }
     id->target_device = st.st_dev;
     id->target_inode = st.st_ino;
-    id->target_number = st.st_rdev;
     return true;
 }
 
@@ -328,11 +327,9 @@ static void take_hint(struct hotplug *h, struct watch *w, const struct inotify_e
         w->is_stale = true;
     } else if (hint->wd != w->wd) {
         return;
-    } else if (hint->mask & IN_IGNORED) {
-        w->wd = -1;
-        w->is_stale = true;
     } else if (hint->len == 0 || !w->is_at_folder) {
-        w->is_stale = true; /* the folder itself went, or the way to it may have grown */
+        w->is_stale =
+            true; /* the folder itself went (IN_IGNORED included), or the way to it may have grown */
     } else if (matches(w, hint->name)) {
         look(h, w, hint->name);
     }

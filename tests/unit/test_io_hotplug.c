@@ -195,6 +195,21 @@ static void another_target_is_another_board(void **state)
     expect(b, "-001 +001 ");
 }
 
+/* The link stays, and what it leads to is another device now: udev keeps a by-path link over a new node. */
+static void another_device_behind_a_kept_link_is_another_board(void **state)
+{
+    struct bench *b = *state;
+    add_glob(b, "slot*");
+    make_link(b, "device", 1);
+    assert_int_equal(symlink(below(b, "device"), below(b, "slot001")), 0);
+    hotplug_rescan(b->hotplug);
+    expect(b, "+001 ");
+    replace_link(b, "device", 2);
+    hotplug_rescan(b->hotplug);
+    expect(b, "-001 +001 ");
+    assert_string_equal(b->last.device, b->devices[2]);
+}
+
 /* udev touches a link that it keeps; a job must not end for that. */
 static void a_touched_link_is_the_same_board(void **state)
 {
@@ -367,6 +382,7 @@ int main(void)
         cmocka_unit_test(names_are_what_the_wildcards_matched),
         T(links_come_and_go),
         T(another_target_is_another_board),
+        T(another_device_behind_a_kept_link_is_another_board),
         T(a_touched_link_is_the_same_board),
         T(without_any_hint_a_scan_finds_everything),
         T(an_overflow_leads_to_a_scan),
