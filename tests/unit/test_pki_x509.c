@@ -177,8 +177,8 @@ static void damaged_numbers_are_found(void **state)
         size_t from, skipped; /* its numbers stand here; so many octets behind them do not count */
         size_t step;          /* RSA keys are long and slow to read */
     } rows[] = {
-        {TESTPKI_RSA2048_PKCS1, 7, 0, 5},
-        /* behind the version */ {TESTPKI_P256, 36, P256_POINT + 5, 1}, /* the scalar */
+        {TESTPKI_RSA2048_PKCS1, 7, 0, 5},      /* all behind the version */
+        {TESTPKI_P256, 36, P256_POINT + 5, 1}, /* the scalar */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct testpki_bundle bundle;
