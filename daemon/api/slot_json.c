@@ -82,6 +82,7 @@ struct json *slot_json(const struct slot_view *view)
             ? json_put(tree, "verdict", slot_json_verdict(&view->verdict, view->proof, view->verdict_wall_ms))
             : json_put_null(tree, "verdict");
     failed |= json_put_text(tree, "waiting_for", is_waiting ? reason_text(view->waiting_for)->name : NULL);
+    failed |= put_or_null(tree, "warning", view->warning);
     failed |= put_or_null(tree, "earlier_job", view->earlier_job);
     failed |= put_time(tree, "changed", view->changed_wall_ms);
     return unless(failed, tree);

@@ -94,6 +94,9 @@ enum slot_state device_state(const struct device *d, int64_t now_us)
     case PORT_OPEN:
         break;
     }
+    if (d->health.is_quarantined && (device_is_admitting(d) || device_is_idle(d))) {
+        return SLOT_QUARANTINED;
+    }
     if (d->is_held && (device_is_admitting(d) || device_is_idle(d))) {
         return SLOT_HELD;
     }
@@ -212,13 +215,15 @@ static void make_id(struct device_host *host, int64_t wall_ms, char out[JOB_ID_S
 
 static void start_job(struct device *d, struct device_host *host, int64_t now_us)
 {
-    struct job_begin begin = {.is_fresh = d->is_fresh, .baud = d->config.baud};
+    struct job_begin begin = {
+        .is_fresh = d->is_fresh, .baud = d->config.baud, .is_chunked = health_wants_chunks(&d->health)};
     begin.started_wall_ms = host->clock->wall_ms(host->clock);
     make_id(host, begin.started_wall_ms, begin.id);
     buf_copy(begin.slot, sizeof(begin.slot), span_str(d->config.id));
     buf_copy(begin.fixture, sizeof(begin.fixture), span_str(d->config.fixture));
     d->wants_job = false;
     d->has_job = true;
+    d->is_noted = false;
     job_start(&d->job, &begin, now_us);
     d->job.msg.slot_index = d->index;
     d->job.msg.generation = d->generation;
@@ -300,7 +305,8 @@ static uint64_t fingerprint(const struct device *d, enum slot_state state, enum 
                               (uint64_t)d->port_verdict.reason,
                               d->port,
                               (uint64_t)waiting_for,
-                              (uint64_t)d->job.started_us};
+                              (uint64_t)d->job.started_us,
+                              (uint64_t)d->health.why[0] << 8 | d->health.is_quarantined};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         mix = (mix ^ parts[i]) * 1099511628211u;
     }
@@ -342,6 +348,7 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
     memcpy(fresh.id, v->id, sizeof(fresh.id));
     memcpy(fresh.fixture, v->fixture, sizeof(fresh.fixture));
     memcpy(fresh.name, v->name, sizeof(fresh.name));
+    memcpy(fresh.warning, d->health.why, sizeof(fresh.warning));
     memcpy(fresh.port, d->port_name, sizeof(fresh.port));
     memcpy(fresh.usb, d->usb, sizeof(fresh.usb));
     fresh.changed_wall_ms = host->clock->wall_ms(host->clock);
@@ -365,8 +372,29 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
     host->env->publish(host->env->ctx, d->index, v);
 }
 
+/* Once for each job: what it says about the slot. */
+static void note_end(struct device *d, struct device_host *host)
+{
+    bool is_over = d->has_job && !d->is_noted && job_phase(&d->job) == JOB_ENDED;
+    if (!is_over) {
+        return;
+    }
+    d->is_noted = true;
+    struct health_run run = {
+        .verdict = &d->job.verdict,
+        .imei = d->job.msg.imei,
+        .wrote = d->job.wrote_anything,
+        .was_chunked = d->job.begin.is_chunked,
+        .damaged = d->job.damaged,
+        .written = d->job.written,
+    };
+    health_note(&d->health, &run);
+    host->ended(host->ctx, d);
+}
+
 void device_settle(struct device *d, struct device_host *host, int64_t now_us)
 {
+    note_end(d, host);
     if (d->wants_job && d->port == PORT_OPEN && device_is_idle(d)) {
         start_job(d, host, now_us);
         d->is_fresh = false;
@@ -374,7 +402,9 @@ void device_settle(struct device *d, struct device_host *host, int64_t now_us)
     lend(d, host, now_us);
     pump(d, host, now_us);
     enum slot_state state = device_state(d, now_us);
-    enum reason waiting_for = state == SLOT_WAITING || state == SLOT_HELD ? host->waiting_for : REASON_NONE;
+    enum reason waiting_for = state == SLOT_WAITING || state == SLOT_HELD || state == SLOT_QUARANTINED
+                                  ? host->waiting_for
+                                  : REASON_NONE;
     uint64_t now_shown = fingerprint(d, state, waiting_for);
     if (now_shown != d->shown) {
         d->shown = now_shown;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "job/job.h"
+#include "station/health.h"
 #include "station/station.h"
 
 enum port_state {
@@ -33,6 +34,7 @@ struct device {
 
     struct job job;
     bool has_job;       /* a job was started for the board that is here, or was here */
+    bool is_noted;      /* the end of this job was counted for the slot's health */
     bool wants_job;     /* one is to be started as soon as the last one is recorded and the port is open */
     bool is_started;    /* the operator said start (start = manual or scan), or retry */
     bool is_held;       /* its IMEI is in another slot as well */
@@ -44,6 +46,8 @@ struct device {
     int64_t pace_us;      /* when to hand out more; TIME_NEVER: nothing waits for the wire */
     bool is_blocked;      /* the port took nothing: wait for writable */
     int64_t post_us;      /* a message that found no room is offered again then */
+
+    struct health health; /* of the slot, over its boards */
 
     struct slot_view view;
     uint64_t shown; /* what the view was made of: unchanged means nothing to publish */
@@ -58,6 +62,9 @@ struct device_memory {
 struct device_host {
     const struct station_env *env;
     const struct clock *clock;
+    /* A job of this device has just been put on record, or given up. */
+    void (*ended)(void *ctx, struct device *d);
+    void *ctx;
     enum reason waiting_for; /* set by the station before device_settle: why a slot in admission waits */
 };
 

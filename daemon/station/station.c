@@ -29,6 +29,7 @@ struct station {
     enum reason block;
     char block_detail[VERDICT_DETAIL_SIZE];
     bool is_closing;
+    bool has_quarantined; /* a slot that is not being settled has changed: it is shown at the next chance */
 };
 
 static const char *const state_names[] = {
@@ -85,6 +86,23 @@ int station_add_slot(struct station *st, const struct slot_config *slot)
     return (int)st->n++;
 }
 
+/* A pass is also a word about the neighbours: boards of this lot do pass. */
+static void on_job_ended(void *ctx, struct device *d)
+{
+    struct station *st = ctx;
+    if (d->job.verdict.outcome != OUTCOME_PASS) {
+        return;
+    }
+    for (uint32_t i = 0; i < st->n; i++) {
+        struct device *other = st->devices[i];
+        if (other != d && strcmp(other->config.fixture, d->config.fixture) == 0) {
+            bool was_quarantined = other->health.is_quarantined;
+            health_note_neighbour(&other->health);
+            st->has_quarantined = st->has_quarantined || other->health.is_quarantined != was_quarantined;
+        }
+    }
+}
+
 struct station *station_new(const struct slot_config *slots, uint32_t n_slots, const struct station_env *env,
                             const struct clock *clock, struct err_info *reterr)
 {
@@ -93,7 +111,8 @@ struct station *station_new(const struct slot_config *slots, uint32_t n_slots, c
         err_set(reterr, -ENOMEM, "no memory for the station");
         return NULL;
     }
-    st->host = (struct device_host){.env = env, .clock = clock, .waiting_for = REASON_NONE};
+    st->host = (struct device_host){
+        .env = env, .clock = clock, .ended = on_job_ended, .ctx = st, .waiting_for = REASON_NONE};
     st->block = REASON_NONE;
     st->devices = calloc(STATION_SLOTS_MAX, sizeof(*st->devices));
     st->memory = calloc(STATION_SLOTS_MAX, sizeof(*st->memory));
@@ -203,6 +222,9 @@ static enum reason why_waiting(struct station *st, struct device *d, int64_t now
                                   */
     }
     d->is_held = false;
+    if (d->health.is_quarantined) {
+        return REASON_quarantined;
+    }
     if (st->block != REASON_NONE) {
         return st->block;
     }
@@ -224,6 +246,15 @@ static void admit(struct station *st, struct device *d, int64_t now_us)
     job_admit(&d->job, &grant, now_us);
 }
 
+static void settle_quarantined(struct station *st, int64_t now_us)
+{
+    for (uint32_t i = 0; i < st->n; i++) {
+        if (st->devices[i]->health.is_quarantined) {
+            settle(st, st->devices[i], now_us);
+        }
+    }
+}
+
 /* After every input to a slot. */
 static void settle(struct station *st, struct device *d, int64_t now_us)
 {
@@ -234,11 +265,17 @@ static void settle(struct station *st, struct device *d, int64_t now_us)
             admit(st, d, now_us);
         }
         st->host.waiting_for = why;
+    } else if (d->health.is_quarantined) {
+        st->host.waiting_for = REASON_quarantined;
     } else if (d->is_held) {
         st->host.waiting_for = REASON_duplicate_imei;
     }
     device_settle(d, &st->host, now_us);
     timers_set(&st->timers, d->index, device_deadline(d));
+    if (st->has_quarantined) {
+        st->has_quarantined = false;
+        settle_quarantined(st, now_us);
+    }
 }
 
 /* Something changed that slots in admission, or held ones, may have waited for. */
@@ -421,11 +458,12 @@ int station_release(struct station *st, uint32_t slot, uint32_t generation, stru
     if (r < 0) {
         return r;
     }
-    if (!d->is_held) {
+    if (!d->is_held && !d->health.is_quarantined) {
         return refuse(d, "release", now_us, reterr);
     }
+    d->hold_released = d->is_held;
     d->is_held = false;
-    d->hold_released = true;
+    health_release(&d->health);
     settle(st, d, now_us);
     return 0;
 }

@@ -55,6 +55,7 @@ struct slot_view {
     enum entry_proof proof;
     int64_t verdict_wall_ms;
     int64_t changed_wall_ms;
+    char warning[160]; /* about the slot, not the board: what was seen and what to do; empty: nothing */
     char earlier_job[JOB_ID_SIZE]; /* "PASS earlier": this board's job before a restart */
 };
 
