@@ -220,6 +220,16 @@ static enum content_kind read_type(struct span value)
     return CONTENT_OTHER;
 }
 
+static bool is_visible(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] <= ' ' || text.at[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum problem check_content(const struct span known[KNOWN_COUNT], struct head *head,
                                   struct err_info *reterr)
 {
@@ -231,8 +241,9 @@ static enum problem check_content(const struct span known[KNOWN_COUNT], struct h
     head->content = known[KNOWN_TYPE].at != NULL ? read_type(known[KNOWN_TYPE]) : CONTENT_NONE;
 
     if (key.at != NULL) {
-        if (key.len == 0 || key.len >= sizeof(head->idempotency_key)) {
-            return fail(PROBLEM_BAD_REQUEST, reterr, "Idempotency-Key must have 1 to 127 characters");
+        if (key.len == 0 || key.len >= sizeof(head->idempotency_key) || !is_visible(key)) {
+            return fail(PROBLEM_BAD_REQUEST, reterr,
+                        "Idempotency-Key must be 1 to 127 visible ASCII characters");
         }
         memcpy(head->idempotency_key, key.at, key.len);
         head->idempotency_key[key.len] = '\0';

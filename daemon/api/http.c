@@ -6,8 +6,11 @@
  * - Its time-out counts inactivity only. Each connection has a deadline here, for the request as a whole; one
  * that misses it gets a 408 if it had begun to ask, and its socket is shut down, which the library sees as
  * the client leaving. The library's own time-out is off.
- * - It does not notice a client that leaves while its connection is suspended. No request is suspended for
- * longer than its worker takes, and the next read or write then tells.
+ * - It does not notice a client that leaves while its connection is suspended, nor one whose goodbye comes
+ *   together with octets that it has not read yet: its epoll is edge-triggered and it waits for another edge.
+ * So an epoll set of ours hears of every goodbye, and a client that has left before its request was whole is
+ *   closed from our side. One that has only closed its own direction still gets an answer that is ready at
+ * once; after a rest the library takes such a half goodbye for a whole one.
  * - It aborts when it is stopped with suspended connections. http_stop lets every one of them be answered
  * first.
  * - It picks one of several readings of an ambiguous frame: guard.c refuses them.
@@ -42,6 +45,8 @@
 /* A body that keeps coming at 64 KiB/s or faster earns the time that it takes. */
 #define US_PER_BODY_OCTET 16
 
+#define QUIET_TURNS       2
+
 struct listener {
     struct http *http;
     struct MHD_Daemon *daemon;
@@ -59,7 +64,8 @@ struct connection {
     int64_t deadline_us;       /* TIME_NEVER while a worker has it */
     int64_t left_us;           /* of the deadline, kept while a worker has it */
     bool is_asking;            /* part of a request has come, none of the answer has gone */
-    bool has_left;             /* the client sends nothing more */
+    bool has_left;             /* the client sends nothing more … */
+    unsigned quiet_turns;      /* … and for so many turns nothing has moved here */
     bool is_suspended;
     bool has_begun;   /* headers were looked at */
     bool must_answer; /* the answer is ready: queue it when the library calls next */
@@ -194,6 +200,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (c != NULL) {
         struct http *http = c->listener->http;
         drop_exchange(c);
+        c->quiet_turns = 0;
         http->must_turn |= c->has_left;
         set_deadline(c, now_us(http) + (http->is_stopping ? 0 : http->config.idle_us));
     }
@@ -241,15 +248,30 @@ static void hear_goodbyes(struct http *http)
     }
 }
 
-/* A client that has left is closed once all that it sent was read and no answer is on its way. */
+/* Whether nothing more will come of a client that has left: no answer is on its way, and the kernel has
+ * nothing more to read. */
+static bool is_spent(const struct connection *c)
+{
+    bool is_answered = c->exchange != NULL && !c->is_asking;
+    char octet;
+
+    return !c->is_suspended && !is_answered && !c->must_answer &&
+           recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * Closes clients that have left. The library may hold octets that it has read and not yet looked at, a whole
+ * request even, so they are given turns until nothing has moved in two.
+ */
 static void close_leavers(struct http *http)
 {
     for (struct connection *c = http->connections; c != NULL && http->n_left > 0; c = c->next) {
-        bool is_answered = c->exchange != NULL && !c->is_asking;
-        char octet;
-        if (c->has_left && !c->is_suspended && !is_answered && !c->must_answer &&
-            recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+        if (!c->has_left || !is_spent(c)) {
+            c->quiet_turns = 0;
+        } else if (++c->quiet_turns > QUIET_TURNS) {
             shutdown(c->fd, SHUT_RDWR);
+        } else {
+            http->must_turn = true;
         }
     }
 }
@@ -271,6 +293,7 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
         c->exchange->owner = c;
     }
     c->is_asking = true;
+    c->quiet_turns = 0;
     /* The first request's time has run since the connection was opened. */
     set_deadline(c, time_min(c->deadline_us, now_us(l->http) + l->http->config.request_us));
     return NULL;
@@ -429,6 +452,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     if (c == NULL || c->exchange == NULL) {
         return MHD_NO; /* there was no memory for it */
     }
+    c->quiet_turns = 0;
     if (!c->has_begun) {
         return begin(c, method, version);
     }

@@ -17,6 +17,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define PUT_ORDER    "{\"product\":\"tracker\",\"quantity\":1,\"fixtures\":[\"rack1\"]}"
+
 static struct fake fake;
 static struct api_config config;
 static struct api *api;
@@ -206,14 +208,6 @@ static void a_closed_direction_still_gets_its_answer(void **state)
     client_take(&c, &a, true);
     assert_int_equal(a.status, 200);
     assert_true(client_is_ended(&c));
-
-    client_close(&c);
-    client_open(&c, api_port(api, 0));
-    client_ask(&c, "POST", "/api/v1/slots/rack1/001/start", "", NULL);
-    shutdown(c.fd, SHUT_WR);
-    client_take(&c, &a, true);
-    assert_int_equal(a.status, 200);
-    assert_true(client_is_ended(&c));
 }
 
 /* ---- time */
@@ -359,6 +353,64 @@ static void imports_at_a_time_are_few(void **state)
     assert_int_equal(a.status, 200);
 }
 
+#define CLIENTS 8
+#define ROUNDS  25
+
+struct visitor {
+    pthread_t thread;
+    uint16_t port;
+    unsigned seed, answered, asked;
+    struct client client;
+    struct answer answer;
+};
+
+/* Three requests at once on each connection; now and then it leaves before they are whole. */
+static void *visit(void *arg)
+{
+    struct visitor *v = arg;
+    char text[2048];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t n =
+            (size_t)snprintf(text, sizeof(text),
+                             "GET /api/v1/slots HTTP/1.1\r\nHost: localhost:%1$u\r\n\r\n"
+                             "POST /api/v1/slots/rack1/001/start HTTP/1.1\r\nHost: localhost:%1$u\r\n\r\n"
+                             "PUT /api/v1/work-orders/x HTTP/1.1\r\nHost: localhost:%1$u\r\n"
+                             "Content-Type: application/json\r\nContent-Length: %2$zu\r\n\r\n" PUT_ORDER,
+                             v->port, strlen(PUT_ORDER));
+        bool leaves = i % 4 == 3;
+        client_open(&v->client, v->port);
+        v->seed = v->seed * 1103515245 + 12345;
+        client_send(&v->client, text, leaves ? v->seed / 65536 % n : n);
+        for (int k = 0; !leaves && k < 3; k++) {
+            v->asked++;
+            client_take(&v->client, &v->answer, true);
+            v->answered += v->answer.status == (k < 2 ? 200 : 409);
+        }
+        client_close(&v->client);
+    }
+    return NULL;
+}
+
+static void many_come_and_go(void **state)
+{
+    static struct visitor visitors[CLIENTS];
+
+    (void)state;
+    fake.op_result = ERR_CONFLICT;
+    start();
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        visitors[i].port = api_port(api, 0);
+        visitors[i].seed = i;
+        assert_int_equal(pthread_create(&visitors[i].thread, NULL, visit, &visitors[i]), 0);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        pthread_join(visitors[i].thread, NULL);
+        assert_int_equal(visitors[i].answered, visitors[i].asked);
+    }
+    assert_still_serves();
+}
+
 /* ---- leaving and stopping */
 
 static void a_long_answer_delays_nobody(void **state)
@@ -381,8 +433,6 @@ static void a_long_answer_delays_nobody(void **state)
     client_take(&c, &a, true);
     assert_int_equal(a.status, 200);
 }
-
-#define PUT_ORDER "{\"product\":\"tracker\",\"quantity\":1,\"fixtures\":[\"rack1\"]}"
 
 /* The database may be as slow as it likes, with as many who ask: an abort goes through. */
 static void a_command_waits_for_no_question(void **state)
@@ -527,6 +577,7 @@ int main(void)
         WITH_SERVER(one_address_cannot_take_everything),
         WITH_SERVER(beyond_the_limit_connections_wait_their_turn),
         WITH_SERVER(imports_at_a_time_are_few),
+        WITH_SERVER(many_come_and_go),
         WITH_SERVER(a_long_answer_delays_nobody),
         WITH_SERVER(a_command_waits_for_no_question),
         WITH_SERVER(a_client_may_leave_while_its_request_is_worked_on),

@@ -226,6 +226,8 @@ static void headers_are_judged(void **state)
         {"two types", METHOD_POST, "HTTP/1.1", OWN "Content-Type: a/b\nContent-Type: c/d",
          PROBLEM_BAD_REQUEST},
         {"empty key", METHOD_POST, "HTTP/1.1", OWN "Idempotency-Key:", PROBLEM_BAD_REQUEST},
+        {"tab in key", METHOD_POST, "HTTP/1.1", OWN "Idempotency-Key: a\tb", PROBLEM_BAD_REQUEST},
+        {"key in Latin-1", METHOD_POST, "HTTP/1.1", OWN "Idempotency-Key: a\xe9", PROBLEM_BAD_REQUEST},
         {"key", METHOD_POST, "HTTP/1.1", OWN "Idempotency-Key: 7f3a", PROBLEM_NONE},
     };
     static const struct guard guard = {.port = 8080};
