@@ -14,7 +14,7 @@
 
 #define US_PER_MS INT64_C(1000)
 
-enum event { EVENT_TAKE, EVENT_OUT, EVENT_FINISH, EVENT_BOOT, EVENT_IN, EVENT_NONE };
+enum event { EVENT_TAKE, EVENT_OUT, EVENT_FINISH, EVENT_BOOT, EVENT_FRONT, EVENT_IN, EVENT_NONE };
 
 /* -- Power -- */
 
@@ -23,7 +23,6 @@ static void power_off(struct simboard *b)
     if (b->state == BOARD_EXECUTING)
         modem_abort(&b->modem);
     b->state = BOARD_IDLE;
-    b->reply.len = b->reply_at = 0;
     uart_clear(b);
     b->is_booting = b->is_powered = false;
 }
@@ -34,7 +33,7 @@ void simboard_power_up(struct simboard *b)
     power_off(b);
     modem_reset(&b->modem);
     b->fired.active += b->modem.boots_active;
-    at_host_init(&b->front, b->config.term, b->config.line_max);
+    b->front.vt->reset(&b->front);
     b->boots++;
     b->is_powered = b->is_booting = true;
     b->boot_done_us = b->now_us + b->config.boot_ms * US_PER_MS;
@@ -43,12 +42,30 @@ void simboard_power_up(struct simboard *b)
 static void boot_ended(struct simboard *b)
 {
     b->is_booting = false;
-    if (b->config.is_silent_at_boot)
-        return;
-    uart_notice(b, b->family->banner);
-    uart_notice(b, "The AT host sample started\r\n");
-    if (b->config.says_ready)
-        uart_notice(b, "Ready\r\n");
+    if (!b->config.is_silent_at_boot)
+        b->front.vt->banner(&b->front);
+}
+
+bool board_takes(const struct simboard *b)
+{
+    if (!b->is_powered || b->is_booting || b->state == BOARD_HUNG)
+        return false;
+    switch (b->front.vt->takes) {
+    case FRONT_TAKES_WHEN_ANSWERED:
+        return b->state == BOARD_IDLE && !b->answer.is_sending;
+    case FRONT_TAKES_WHEN_EXECUTED:
+        return b->state == BOARD_IDLE;
+    case FRONT_TAKES_ALWAYS:
+        break;
+    }
+    return true;
+}
+
+static int64_t front_time(const struct simboard *b)
+{
+    bool is_up = b->is_powered && !b->is_booting && b->state != BOARD_HUNG && b->front.vt->when;
+    int64_t us = is_up ? b->front.vt->when(&b->front) : SIM_NEVER;
+    return us > b->now_us ? us : b->now_us;
 }
 
 /* -- Events -- */
@@ -57,7 +74,7 @@ static int64_t event_time(const struct simboard *b, enum event event)
 {
     switch (event) {
     case EVENT_TAKE:
-        if (b->fifo.len == 0 || !board_is_ready(b))
+        if (b->fifo.len == 0 || !board_takes(b))
             return SIM_NEVER;
         return b->drain_us ? b->fifo_next_us : b->now_us;
     case EVENT_OUT:
@@ -66,6 +83,8 @@ static int64_t event_time(const struct simboard *b, enum event event)
         return b->state == BOARD_EXECUTING ? b->exec_done_us : SIM_NEVER;
     case EVENT_BOOT:
         return b->is_booting ? b->boot_done_us : SIM_NEVER;
+    case EVENT_FRONT:
+        return front_time(b);
     case EVENT_IN:
         return b->in.is_on_wire ? wire_ceil(b->in.end) : SIM_NEVER;
     case EVENT_NONE:
@@ -88,6 +107,9 @@ static void handle(struct simboard *b, enum event event)
         break;
     case EVENT_BOOT:
         boot_ended(b);
+        break;
+    case EVENT_FRONT:
+        b->front.vt->due(&b->front, b->now_us);
         break;
     case EVENT_IN:
         uart_in_ended(b);
@@ -154,9 +176,7 @@ static int64_t next_out(const struct simboard *b, bool is_fine)
     if (!b->out.is_on_wire)
         return SIM_NEVER;
 
-    size_t n = 1 + b->notice.len - b->notice.at;
-    if (b->state == BOARD_ANSWERING)
-        n += b->reply.len - b->reply_at;
+    size_t n = 1 + b->notice.len + b->answer.len - b->answer.at;
     size_t room = b->out.arrived.len < SIM_LINK_SIZE ? SIM_LINK_SIZE - b->out.arrived.len : 1;
     return run_end(b, b->out.end, is_fine ? 1 : n < room ? n : room);
 }
@@ -173,6 +193,7 @@ int64_t simboard_next_us(const struct simboard *b)
 
     next = lesser(next, event_time(b, EVENT_TAKE));
     next = lesser(next, event_time(b, EVENT_FINISH));
+    next = lesser(next, event_time(b, EVENT_FRONT));
     return lesser(next, event_time(b, EVENT_BOOT));
 }
 
@@ -277,7 +298,8 @@ static void make_uuid(struct rng *rng, char out[37])
 static bool is_valid(const struct simboard_config *c)
 {
     return c->baud >= 300 && c->baud <= 4000000 && c->fifo >= 1 && c->fifo <= SIM_LINK_SIZE &&
-           c->line_max <= SIM_LINE_MAX && c->store_size <= SIM_STORE_SIZE && c->family <= SIM_FN;
+           c->line_max <= FRONT_LINE_MAX && c->store_size <= SIM_STORE_SIZE && c->family <= SIM_FN &&
+           c->front <= SIM_FRONT_SHELL;
 }
 
 struct simboard *simboard_new(const struct simboard_config *config)
@@ -295,8 +317,10 @@ struct simboard *simboard_new(const struct simboard_config *config)
         make_uuid(&b->rng, b->config.uuid);
     if (b->config.twin_imei[0] == '\0')
         sim_imei_make("35146580000000", 0, b->config.twin_imei);
-    if (b->config.line_max == 0)
-        b->config.line_max = b->family->line_max;
+    front_init(&b->front, b);
+    uint32_t line_max = b->front.vt->line_max ? b->front.vt->line_max : b->family->line_max;
+    if (b->config.line_max == 0 || b->config.line_max > line_max)
+        b->config.line_max = line_max;
     memcpy(b->own_imei, b->config.imei, sizeof b->own_imei);
     b->own_flow = config->flow;
     b->own_fifo = config->fifo;

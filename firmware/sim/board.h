@@ -58,10 +58,14 @@ int sim_family_parse(const char *name, enum sim_family *ret);
 
 /* What stands between the UART and the modem. */
 enum sim_front {
-    SIM_FRONT_AT_HOST, /* Nordic's lib/at_host, with its faults */
+    SIM_FRONT_AT_HOST,      /* Nordic's lib/at_host, with its faults */
+    SIM_FRONT_SERIAL_MODEM, /* ncs-serial-modem */
+    SIM_FRONT_SLM,          /* Serial LTE Modem */
+    SIM_FRONT_SLM_TLS,      /* the same with TLS of its own: AT#XCMNG */
+    SIM_FRONT_SHELL,        /* Zephyr's shell with the command "at" */
 };
 
-/* What ends a command, a build option of the AT host. */
+/* What ends a command, a build option of the AT host and of the serial modems; the shell takes CR and LF. */
 enum sim_terminator {
     SIM_TERM_CR, /* Nordic's default */
     SIM_TERM_LF,
@@ -69,12 +73,20 @@ enum sim_terminator {
     SIM_TERM_NUL,
 };
 
-/* "at_host", "at_host:lf", "at_host:crlf", "at_host:nul". Returns 0, or -1 for what is not simulated. */
+/* "at_host", "at_host:lf", "at_host:crlf", "at_host:nul", "serial_modem", "slm", "slm:native_tls", "shell"
+ * and a few more (sim/front.c). Returns 0, or -1 for what is not simulated. */
 int sim_front_parse(const char *name, enum sim_front *ret_front, enum sim_terminator *ret_term);
 
 enum sim_flow {
     SIM_FLOW_RTSCTS, /* a busy board makes the host wait */
     SIM_FLOW_NONE,   /* a busy board keeps a few octets and loses the rest */
+};
+
+/* In which order the list shows the store; the modem's own rows always come last. */
+enum sim_list_order {
+    SIM_LIST_STORED, /* as written, a replaced entry at the end */
+    SIM_LIST_REVERSED,
+    SIM_LIST_SORTED,
 };
 
 /*
@@ -92,17 +104,30 @@ struct simboard_config {
     enum sim_terminator term;
     uint32_t baud; /* 300 to 4,000,000; ten bits an octet, both directions */
     enum sim_flow flow;
-    uint32_t fifo; /* octets that a busy board keeps; 1 to 4096 */
-    uint32_t
-        line_max; /* characters of a command that the AT host keeps; 0 = the family's own (4,095 or 1,792) */
-    uint32_t boot_ms;    /* from power to the banner; nothing is received meanwhile */
-    uint32_t nvm_ms;     /* a write or a delete of %CMNG */
-    uint32_t cfun_ms;    /* +CFUN without a network to leave */
-    uint32_t detach_ms;  /* what leaving the network adds to +CFUN */
+    uint32_t fifo;      /* octets that a busy board keeps; 1 to 4096 */
+    uint32_t line_max;  /* characters of a command that the front end keeps; 0 = its own (at_host 4,095, built
+                           for F0 1,792; serial_modem 8,190; slm 4,096; shell 4,095) and never more */
+    uint32_t boot_ms;   /* from power to the banner; nothing is received meanwhile */
+    uint32_t nvm_ms;    /* a write or a delete of %CMNG */
+    uint32_t keygen_ms; /* %KEYGEN */
+    uint32_t cfun_ms;   /* +CFUN without a network to leave */
+    uint32_t detach_ms; /* what leaving the network adds to +CFUN */
     uint32_t store_size; /* octets of content before 515; at most SIM_STORE_SIZE */
     uint16_t
         bad_parameter; /* code for malformed parameters under +CMEE=1; 0 = bare ERROR (evidence disagrees) */
-    bool is_bus_powered;    /* unplugging cuts the power, plugging boots */
+    uint16_t public_key_exists; /* code of %XPMNG for a second key: 519 (default, also for 0) or 520 (evidence
+                                   disagrees) */
+    char iccid[21];             /* of the SIM, with its trailing F; "" = no SIM, and %XICCID is an ERROR */
+    char imsi[16];
+    enum sim_list_order list_order;
+    bool keeps_generated;      /* %CMNG over a key of %KEYGEN answers 519; else it replaces (nobody knows) */
+    bool checks_psk;           /* a type 3 that is not hexadecimal answers 527; else all is taken */
+    bool keeps_credentials;    /* %XFACTORYRESET=0 leaves the store; else it is emptied (not documented) */
+    bool crashes_on_long_read; /* reading back more than 4,096 octets resets the board, as was seen on
+                                  mfw 1.3.6 */
+    bool leads_with_lf;        /* at_host: LF before each answer, as one recording shows */
+    bool ends_with_nul;        /* at_host: NUL after each answer, as builds of 2019 had it */
+    bool is_bus_powered;       /* unplugging cuts the power, plugging boots */
     bool tears_writes;      /* power lost during a write leaves neither old nor new content (else: the old) */
     bool says_ready;        /* "Ready" after the banner, as some samples do */
     bool is_silent_at_boot; /* no banner at all */
@@ -113,7 +138,8 @@ struct simboard_config {
     {                                                                                                        \
         .number = 1, .imei = "351465800000002", .family = SIM_F2B, .front = SIM_FRONT_AT_HOST,               \
         .term = SIM_TERM_CR, .baud = 115200, .flow = SIM_FLOW_RTSCTS, .fifo = 6, .nvm_ms = 30,               \
-        .cfun_ms = 20, .detach_ms = 300, .store_size = SIM_STORE_SIZE, .is_bus_powered = true,               \
+        .keygen_ms = 400, .public_key_exists = 519, .cfun_ms = 20, .detach_ms = 300,                         \
+        .store_size = SIM_STORE_SIZE, .is_bus_powered = true,                                                \
     }
 
 struct simboard;

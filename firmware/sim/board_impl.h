@@ -4,17 +4,16 @@
 #define CERTLINE_SIM_BOARD_IMPL_H
 
 #include "sim/board.h"
-#include "sim/front_at_host.h"
+#include "sim/front.h"
 #include "sim/modem.h"
 #include "sim/path.h"
 #include "sim/rng.h"
 #include "sim/wire.h"
 
-#define FIFO_SLACK    8   /* octets that still fit after a busy board has dropped RTS */
-#define NOTICE_SIZE   512 /* banner, unsolicited lines */
+#define FIFO_SLACK    8     /* octets that still fit after a busy board has dropped RTS */
+#define ANSWER_SIZE   12288 /* answers that wait for the wire: the longest one and a few refusals */
 #define EXACT_MAX     8
 #define EXACT_ALL_MAX (EXACT_MAX + SIM_FAULT_MAX) /* with those that faults by text need */
-#define AT_HOST_REPLY 4095                        /* the original answers from a buffer of 4,096 */
 
 struct ring {
     char at[SIM_LINK_SIZE + FIFO_SLACK];
@@ -57,8 +56,7 @@ struct out_wire {
 
 enum board_state {
     BOARD_IDLE,
-    BOARD_EXECUTING, /* the modem works */
-    BOARD_ANSWERING, /* the AT host writes; it receives again after the last octet */
+    BOARD_EXECUTING, /* the modem works, or the front end on a command of its own */
     BOARD_HUNG,
 };
 
@@ -103,19 +101,23 @@ struct simboard {
     int64_t fifo_next_us; /* when the board takes the next octet of it */
     struct out_wire out;
 
-    struct at_host front;
+    struct front front;
     struct modem modem;
     enum board_state state;
     int64_t exec_done_us;
+    const char *local; /* result of a command that the front end answers itself; NULL: the modem's */
     struct modem_reply reply;
-    size_t reply_at;      /* octets of it that started */
-    size_t reply_checked; /* octets before which the fault of unsolicited lines was asked */
-    size_t urc_at;        /* place of a random one in this answer; SIZE_MAX: none */
+    bool is_muted; /* the fault that loses an answer */
     struct {
-        char text[NOTICE_SIZE];
+        char text[ANSWER_SIZE];
         size_t len;
-        size_t at;
-    } notice;
+        size_t at;       /* octets that started */
+        size_t base;     /* where the last answer begins */
+        size_t checked;  /* octets before which the fault of unsolicited lines was asked */
+        size_t urc_at;   /* place of a random one; SIZE_MAX: none */
+        bool is_sending; /* the last octet has not left */
+    } answer;
+    struct ring notice; /* goes before the answer */
 
     char log[SIM_LOG_MAX][SIM_LOG_TEXT];
     uint64_t log_total;
@@ -126,6 +128,7 @@ struct simboard {
     char own_imei[16];
     enum sim_flow own_flow;
     uint32_t own_fifo;
+    bool has_small_fifo; /* the fault fifo overrides what the driver keeps */
     uint32_t drain_us;
     double urc;
     struct timed_fault timed[SIM_FAULT_MAX];
@@ -140,10 +143,9 @@ struct simboard {
 /* board.c */
 void simboard_power_up(struct simboard *b);
 void simboard_pull(struct simboard *b);
-static inline bool board_is_ready(const struct simboard *b)
-{
-    return b->is_powered && !b->is_booting && b->state == BOARD_IDLE;
-}
+
+/* Whether the front end takes octets now. */
+bool board_takes(const struct simboard *b);
 
 /* uart.c: everything happens at b->now_us */
 void uart_clear(struct simboard *b);
@@ -152,12 +154,10 @@ void uart_start_out(struct simboard *b);
 void uart_in_ended(struct simboard *b); /* the octet on the wire is at the board */
 void uart_out_ended(struct simboard *b);
 void uart_take(struct simboard *b); /* the board takes an octet out of its FIFO */
-void uart_notice(struct simboard *b, const char *text);
 
-/* command.c */
-void simboard_command_begin(struct simboard *b, const char *line);
+/* command.c; the services of sim/front.h are there as well */
 void simboard_command_finish(struct simboard *b);
-void simboard_command_answered(struct simboard *b);
+void simboard_answer_left(struct simboard *b);
 
 /* exact.c */
 int exact_arm(struct simboard *b, const struct sim_exact *fault, bool is_own); /* -1: no place left */

@@ -42,7 +42,8 @@ static uint64_t exact_count(const struct simboard *b, enum sim_exact_kind kind)
 static bool is_here(const struct simboard *b, const struct sim_exact *f)
 {
     if (f->kind == SIM_EXACT_URC && f->answer > 0)
-        return b->reply_at + 1 == f->k && (f->answer == SIM_EVERY_ANSWER || b->answers == f->answer);
+        return b->answer.at >= b->answer.base && b->answer.at - b->answer.base + 1 == f->k &&
+               (f->answer == SIM_EVERY_ANSWER || b->answers == f->answer);
     return count_of(b, f->kind) == f->k;
 }
 

@@ -145,6 +145,7 @@ static int set_fifo(struct simboard *b, struct spec *s)
     if (take_count(s, SIM_LINK_SIZE, &b->config.fifo) < 0)
         return -1;
     b->config.flow = SIM_FLOW_NONE;
+    b->has_small_fifo = true;
     return 0;
 }
 
@@ -406,6 +407,7 @@ void simboard_clear_faults(struct simboard *b)
     p->newline = PATH_AS_IS;
     b->config.flow = b->own_flow;
     b->config.fifo = b->own_fifo;
+    b->has_small_fifo = false;
     b->drain_us = 0;
     b->urc = 0;
     b->modem.stored_wrong = 0;

@@ -1,34 +1,47 @@
 /*
- * The faults are the point; each was read in the original's source and is kept on purpose:
+ * Nordic's lib/at_host. The faults are the point; each was read in the original's source and is kept on
+ * purpose:
  *
  *   - a backspace shortens the line but does not look at what it removes: removing a quote leaves "inside
- * quotes" as it was;
+ *     quotes" as it was;
  *   - a line that is full drops octets in silence, quotes too: a content that is too long leaves "inside
- * quotes" set for ever, and every terminator after it is content;
+ *     quotes" set for ever, and every terminator after it is content;
  *   - inside quotes nothing terminates, so one lost closing quote swallows all that follows;
- *   - a line without a visible character is dropped without an answer.
+ *   - a line without a visible character is dropped without an answer;
+ *   - one buffer for the command and the answer: an answer that does not fit is cut where the buffer ends,
+ *     without a final result;
+ *   - an unsolicited line cuts into an answer wherever it likes.
  *
  * A way out that runs nothing: backspaces until the line is empty, then quote, backspace, terminator.
  */
-#include "sim/front_at_host.h"
+#include "sim/front.h"
 
 #include <string.h>
 
-#define BACKSPACE 0x08
-#define DELETE    0x7f
+#define BACKSPACE  0x08
+#define DELETE     0x7f
+#define REPLY_SIZE 4095 /* the original answers from a buffer of 4,096 */
 
-void at_host_init(struct at_host *h, enum sim_terminator term, size_t line_max)
+static void reset(struct front *f)
 {
-    h->term = term;
-    h->line_max = line_max < SIM_LINE_MAX ? line_max : SIM_LINE_MAX;
-    h->len = 0;
-    h->is_in_quotes = false;
+    f->u.at_host.len = 0;
+    f->u.at_host.is_in_quotes = false;
+}
+
+static void banner(struct front *f)
+{
+    front_say(f, f->family->banner);
+    front_say(f, "The AT host sample started\r\n");
+    if (f->config->says_ready)
+        front_say(f, "Ready\r\n");
 }
 
 /* Only outside quotes. With CR and LF as terminator the CR was stored as part of the line before. */
-static bool terminates(const struct at_host *h, char octet)
+static bool terminates(const struct front *f, char octet)
 {
-    switch (h->term) {
+    const struct at_host *h = &f->u.at_host;
+
+    switch (f->config->term) {
     case SIM_TERM_CR:
         return octet == '\r';
     case SIM_TERM_LF:
@@ -48,31 +61,75 @@ static bool has_visible(const char *line)
     return *line != '\0';
 }
 
-static enum at_host_event finish_line(struct at_host *h)
+static void finish_line(struct front *f)
 {
+    struct at_host *h = &f->u.at_host;
+
     h->line[h->len] = '\0';
     h->len = 0;
     h->is_in_quotes = false;
-    return has_visible(h->line) ? AT_HOST_COMMAND : AT_HOST_NOTHING;
+    if (has_visible(h->line))
+        front_command(f, h->line);
 }
 
-enum at_host_event at_host_feed(struct at_host *h, char octet)
+static void octet(struct front *f, char octet, int64_t now_us)
 {
+    struct at_host *h = &f->u.at_host;
+
+    (void)now_us;
     if (octet == BACKSPACE || octet == DELETE) {
         if (h->len > 0)
             h->len--;
-        return AT_HOST_NOTHING;
+        return;
     }
     if (!h->is_in_quotes) {
-        if (terminates(h, octet))
-            return finish_line(h);
+        if (terminates(f, octet)) {
+            finish_line(f);
+            return;
+        }
         if (octet == '\0')
-            return AT_HOST_NOTHING;
+            return;
     }
-    if (h->len >= h->line_max)
-        return AT_HOST_OVERFLOW;
+    if (h->len >= f->config->line_max) {
+        front_lost(f); /* the original only logs that elsewhere */
+        return;
+    }
     h->line[h->len++] = octet;
     if (octet == '"')
         h->is_in_quotes = !h->is_in_quotes;
-    return AT_HOST_NOTHING;
 }
+
+static void result(struct front *f, const char *text, size_t len, int64_t now_us)
+{
+    char legacy[REPLY_SIZE + 2];
+    size_t n = 0;
+
+    (void)now_us;
+    len = len < REPLY_SIZE ? len : REPLY_SIZE;
+    if (!f->config->leads_with_lf && !f->config->ends_with_nul) {
+        front_answer(f, text, len);
+        return;
+    }
+    if (f->config->leads_with_lf)
+        legacy[n++] = '\n';
+    memcpy(legacy + n, text, len);
+    n += len;
+    if (f->config->ends_with_nul)
+        legacy[n++] = '\0';
+    front_answer(f, legacy, n);
+}
+
+static void urc(struct front *f, const char *line, int64_t now_us)
+{
+    (void)now_us;
+    front_say(f, line);
+}
+
+const struct front_vtable front_at_host = {
+    .takes = FRONT_TAKES_WHEN_ANSWERED,
+    .reset = reset,
+    .banner = banner,
+    .octet = octet,
+    .result = result,
+    .urc = urc,
+};

@@ -90,29 +90,6 @@ struct simboard_info simboard_info(const struct simboard *b)
     };
 }
 
-int sim_front_parse(const char *name, enum sim_front *ret_front, enum sim_terminator *ret_term)
-{
-    static const struct {
-        const char *name;
-        enum sim_front front;
-        enum sim_terminator term;
-    } names[] = {
-        {"at_host", SIM_FRONT_AT_HOST, SIM_TERM_CR},
-        {"at_host:lf", SIM_FRONT_AT_HOST, SIM_TERM_LF},
-        {"at_host:crlf", SIM_FRONT_AT_HOST, SIM_TERM_CRLF},
-        {"at_host:nul", SIM_FRONT_AT_HOST, SIM_TERM_NUL},
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i].name, name) == 0) {
-            *ret_front = names[i].front;
-            *ret_term = names[i].term;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 /* Luhn, from the right: every second digit counts twice, the digits of a two-digit product are added. */
 void sim_imei_make(const char *prefix14, unsigned add, char out[16])
 {

@@ -75,6 +75,7 @@ struct modem {
     unsigned cfun;
     bool is_lte_active; /* 518 for whatever touches the store */
     bool is_cmee;
+    bool has_crashed;        /* reading back took it down: the board resets */
     bool is_warning_latched; /* 528 until %XPOFWARN=1 with a good supply */
 
     /* Faults, set by the board. */

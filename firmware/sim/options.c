@@ -281,8 +281,9 @@ static int check_whole(const struct sim_options *o)
         return wrong("family",
                      "F0, F1, F1.3a, F1.3b, F2a, F2b or FN is wanted, or a list by board: F2b,3=F1,5-8=F2a");
     if (apply_list(o->fronts, 0, take_front, &scratch) < 0)
-        return wrong("front-end",
-                     "at_host, at_host:lf, at_host:crlf or at_host:nul is wanted, or a list by board");
+        return wrong("front-end", "at_host, at_host:lf, at_host:crlf, at_host:nul, serial_modem, slm, "
+                                  "slm:native_tls or shell is wanted, or "
+                                  "a list by board");
     return 0;
 }
 

@@ -67,8 +67,8 @@ static int open_terminal(struct sim_slot *s)
     return touch_other_end(s);
 }
 
-/* A link under another name, then a rename: nobody ever sees half of it or a gap. The other name begins with a dot, so
- * that no glob for slots takes it for one. */
+/* A link under another name, then a rename: nobody ever sees half of it or a gap. The other name begins with
+ * a dot, so that no glob for slots takes it for one. */
 static int make_link(const struct sim_slot *s)
 {
     char temporary[sizeof s->link + 8];

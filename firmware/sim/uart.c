@@ -12,13 +12,22 @@ void uart_clear(struct simboard *b)
 {
     b->fifo.len = 0;
     b->out.is_on_wire = false;
-    b->notice.len = b->notice.at = 0;
+    b->notice.len = 0;
+    b->answer.len = b->answer.at = b->answer.base = b->answer.checked = 0;
+    b->answer.is_sending = false;
+}
+
+/* What the UART keeps while the front end is busy: the driver's buffers, unless a fault says otherwise. */
+static uint32_t fifo_size(const struct simboard *b)
+{
+    uint32_t own = b->front.vt->rx_size;
+    return b->has_small_fifo || own < b->config.fifo ? b->config.fifo : own;
 }
 
 static bool makes_host_wait(const struct simboard *b)
 {
     return b->config.flow == SIM_FLOW_RTSCTS && b->is_powered &&
-           (b->is_booting || b->fifo.len >= b->config.fifo);
+           (b->is_booting || b->fifo.len >= fifo_size(b));
 }
 
 void uart_start_in(struct simboard *b)
@@ -36,25 +45,16 @@ void uart_start_in(struct simboard *b)
 
 static void to_front(struct simboard *b, char octet)
 {
-    switch (at_host_feed(&b->front, octet)) {
-    case AT_HOST_NOTHING:
-        break;
-    case AT_HOST_COMMAND:
-        simboard_command_begin(b, b->front.line);
-        break;
-    case AT_HOST_OVERFLOW:
-        b->lost_overflow++;
-        break;
-    }
+    b->front.vt->octet(&b->front, octet, b->now_us);
 }
 
 /* An octet is complete in the board's UART. */
 static void receive(struct simboard *b, char octet)
 {
-    size_t room = b->config.fifo + (b->config.flow == SIM_FLOW_RTSCTS ? FIFO_SLACK : 0);
+    size_t room = fifo_size(b) + (b->config.flow == SIM_FLOW_RTSCTS ? FIFO_SLACK : 0);
 
     b->octets_in++;
-    if (board_is_ready(b) && b->fifo.len == 0 && b->drain_us == 0) {
+    if (board_takes(b) && b->fifo.len == 0 && b->drain_us == 0) {
         to_front(b, octet);
         return;
     }
@@ -99,49 +99,37 @@ void uart_in_ended(struct simboard *b)
 static const char *const urcs[] = {"%CESQ: 59,2,15,2\r\n", "+CEREG: 2\r\n", "%MDMEV: SEARCH STATUS 1\r\n",
                                    "+CGEV: ME PDN DEACT 0\r\n"};
 
-void uart_notice(struct simboard *b, const char *text)
+/* Asks once before each octet of an answer whether an unsolicited line is due, and hands it to the front
+ * end. */
+static void maybe_urc(struct simboard *b)
 {
-    size_t len = strlen(text);
-
-    if (b->notice.at == b->notice.len)
-        b->notice.at = b->notice.len = 0;
-    if (len > sizeof b->notice.text - b->notice.len)
+    if (b->answer.checked > b->answer.at)
         return;
-    memcpy(b->notice.text + b->notice.len, text, len);
-    b->notice.len += len;
-}
 
-/* Asks once before each octet of an answer whether an unsolicited line comes first, and queues it. */
-static bool urc_comes_first(struct simboard *b)
-{
-    if (b->reply_checked > b->reply_at)
-        return false;
-
-    b->reply_checked = b->reply_at + 1;
+    b->answer.checked = b->answer.at + 1;
     b->answer_octets++;
     bool is_due = exact_hit(b, SIM_EXACT_URC, NULL);
-    if (b->urc_at == b->reply_at) {
+    if (b->answer.urc_at == b->answer.at) {
         b->fired.urc++;
         is_due = true;
     }
     if (is_due)
-        uart_notice(b, urcs[rng_below(&b->rng, sizeof urcs / sizeof urcs[0])]);
-    return is_due;
+        b->front.vt->urc(&b->front, urcs[rng_below(&b->rng, sizeof urcs / sizeof urcs[0])], b->now_us);
 }
 
 static bool pick(struct simboard *b)
 {
     struct out_wire *out = &b->out;
 
-    bool has_answer = b->state == BOARD_ANSWERING && b->reply_at < b->reply.len;
-    out->is_answer = b->notice.at == b->notice.len && has_answer && !urc_comes_first(b);
-    if (out->is_answer) {
-        out->octet = b->reply.text[b->reply_at++];
-        return true;
-    }
-    if (b->notice.at == b->notice.len)
+    if (b->notice.len == 0 && b->answer.at < b->answer.len)
+        maybe_urc(b);
+    out->is_answer = b->notice.len == 0 && b->answer.at < b->answer.len;
+    if (out->is_answer)
+        out->octet = b->answer.text[b->answer.at++];
+    else if (b->notice.len > 0)
+        out->octet = ring_pop(&b->notice);
+    else
         return false;
-    out->octet = b->notice.text[b->notice.at++];
     return true;
 }
 
@@ -178,8 +166,8 @@ void uart_out_ended(struct simboard *b)
         octet ^= 2;
     for (int copies = is_lost ? 0 : 1 + is_double; copies > 0; copies--)
         arrive(b, octet);
-    if (b->out.is_answer && b->reply_at == b->reply.len)
-        simboard_command_answered(b);
+    if (b->out.is_answer && b->answer.at == b->answer.len)
+        simboard_answer_left(b);
     if (is_last)
         simboard_pull(b);
 }

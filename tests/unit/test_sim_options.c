@@ -63,7 +63,7 @@ static void test_lines(void **state)
         {"--dir d --boards 1 more", OPTIONS_WRONG},
         {"--dir d --boards 1 --family F9", OPTIONS_WRONG},
         {"--dir d --boards 1 --family x=F1", OPTIONS_WRONG},
-        {"--dir d --boards 1 --front-end serial_modem", OPTIONS_WRONG},
+        {"--dir d --boards 1 --front-end modem", OPTIONS_WRONG},
         {"--dir d --boards 1 --flow xonxoff", OPTIONS_WRONG},
         {"--dir d --boards 1 --baud 5000000", OPTIONS_WRONG},
         {"--dir d --boards 1 --imei0 351", OPTIONS_WRONG},
