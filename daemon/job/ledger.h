@@ -60,7 +60,7 @@ struct ledger_entry {
     bool from_bundle;   /* per-board: exposing it spends the bundle */
     uint32_t sealed_at; /* place in `content` while sealed (from_bundle only) */
     uint32_t sealed_len;
-    uint32_t clear_at; /* place in `content` once canonical (from_bundle only) */
+    uint32_t clear_at; /* place in `content` once canonical (from_bundle, or all of them with stores_crlf) */
     uint32_t clear_len;
     struct digest expected; /* of the octets the modem should store */
     enum entry_proof proof; /* RECORD */

@@ -110,7 +110,7 @@ static bool open_entry(struct keys *keys, struct ledger_msg *msg, const struct l
 static int64_t write_entry(struct keys *keys, struct ledger_msg *msg, const struct ledger_entry *entry,
                            size_t opened_len, size_t at)
 {
-    const struct pem_style style = {.is_crlf = msg->product->is_crlf,
+    const struct pem_style style = {.is_crlf = msg->product->is_crlf || msg->stores_crlf,
                                     .final_line_end = msg->product->final_line_end};
     struct content content;
     enum content_fault fault =
@@ -133,18 +133,66 @@ static int64_t write_entry(struct keys *keys, struct ledger_msg *msg, const stru
     return len;
 }
 
+/* One content's place in the answer: `len` octets of keys->clear behind those that stand there already. */
+static void place_clear(struct keys *keys, struct ledger_entry *entry, size_t len, size_t *clear_len)
+{
+    sha256(span_of(keys->clear + *clear_len, len), &entry->expected);
+    entry->clear_at = (uint32_t)*clear_len;
+    entry->clear_len = (uint32_t)len;
+    *clear_len += len;
+}
+
+/* Writes `text` with CR LF for every line end, however it ends its lines. Returns the length, or ERR_FULL. */
+static int64_t write_crlf(struct span text, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_bare = text.at[i] == '\n' && (i == 0 || text.at[i - 1] != '\r');
+        if (n + 1 + is_bare > size) {
+            return ERR_FULL;
+        }
+        if (is_bare) {
+            out[n++] = '\r';
+        }
+        out[n++] = text.at[i];
+    }
+    return (int64_t)n;
+}
+
+/* A content that is the same for every board: the product holds it in its own form and with its digest, and
+ * the job sends it from there; only another form of it goes into the message. False: the message is answered.
+ */
+static bool digest_file_entry(struct keys *keys, struct ledger_msg *msg, struct ledger_entry *entry,
+                              size_t *clear_len)
+{
+    const struct product_entry *own = find_file_entry(msg->product, entry);
+    if (own == NULL) {
+        answer_failed(msg, "the product has no such entry from a file");
+        return false;
+    }
+    entry->expected = own->sha256;
+    if (!msg->stores_crlf) {
+        return true;
+    }
+    size_t room = sizeof(keys->clear) - *clear_len, room_there = msg->content_size - *clear_len;
+    int64_t len = write_crlf(own->content, keys->clear + *clear_len, room < room_there ? room : room_there);
+    if (len < 0) {
+        char detail[VERDICT_DETAIL_SIZE];
+        (void)snprintf(detail, sizeof(detail), "the product's %s is too long with the line ends of a shell",
+                       cred_type_name(entry->type));
+        answer_no(msg, REASON_too_long, detail);
+        return false;
+    }
+    place_clear(keys, entry, (size_t)len, clear_len);
+    return true;
+}
+
 /* One entry of the answer. False: the message is answered. */
 static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledger_entry *entry,
                          size_t *clear_len)
 {
     if (!entry->from_bundle) {
-        const struct product_entry *own = find_file_entry(msg->product, entry);
-        if (own == NULL) {
-            answer_failed(msg, "the product has no such entry from a file");
-            return false;
-        }
-        entry->expected = own->sha256;
-        return true;
+        return digest_file_entry(keys, msg, entry, clear_len);
     }
     size_t opened_len;
     if (!open_entry(keys, msg, entry, &opened_len)) {
@@ -154,11 +202,8 @@ static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledge
     if (len < 0) {
         return false;
     }
-    sha256(span_of(keys->clear + *clear_len, (size_t)len), &entry->expected);
-    entry->clear_at = (uint32_t)*clear_len;
-    entry->clear_len = (uint32_t)len;
+    place_clear(keys, entry, (size_t)len, clear_len);
     entry->sealed_at = entry->sealed_len = 0;
-    *clear_len += (size_t)len;
     return true;
 }
 
@@ -198,7 +243,7 @@ static void answer_explain(struct ledger_msg *msg)
     }
     const struct ledger_entry *entry = &msg->entries[msg->explain_entry];
     struct span content;
-    if (entry->from_bundle) {
+    if (entry->from_bundle || entry->clear_len > 0) {
         if (entry->clear_at > msg->content_len || entry->clear_len > msg->content_len - entry->clear_at) {
             answer_failed(msg, "the message's contents are not there");
             return;

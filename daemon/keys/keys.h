@@ -34,9 +34,10 @@ void keys_free(struct keys *keys); /* NULL is allowed */
  * LEDGER_DIGEST. In: product, bundle, entries (sealed_at, sealed_len for those from_bundle) and the sealed
  * octets in `content`. Out: `expected` of every entry; for those from_bundle clear_at and clear_len, with
  * sealed_len 0; in `content` the canonical contents one behind the other (content_len octets) and zeros
- * behind them. LEDGER_NO: key_locked when another key sealed them or there is none, too_long. LEDGER_FAILED:
- * what is stored is damaged, or memory. Nothing in the message but the answer is changed then, and it may be
- * sent again.
+ * behind them. With `stores_crlf` all contents, those of the product's files too, have CR LF at the end of
+ * every line whatever the product says, and stand in `content` with clear_at and clear_len. LEDGER_NO:
+ * key_locked when another key sealed them or there is none, too_long. LEDGER_FAILED: what is stored is
+ * damaged, or memory. Nothing in the message but the answer is changed then, and it may be sent again.
  *
  * LEDGER_EXPLAIN. In: explain_entry, explain_seen, and `content` as DIGEST left it. Out: explain_mangling
  * and, for MANGLING_CUT, explain_cut_at: how many octets arrived. Always LEDGER_OK for an entry that exists.

@@ -137,6 +137,55 @@ static void contents_take_the_products_form(void **state)
     }
 }
 
+/* A shell stores CR LF, so that every content has it, that of a file too; no more than there was. */
+static void a_shell_makes_crlf_of_all(void **state)
+{
+    (void)state;
+    char own[PEMTEXT_SIZE];
+    for (int style = 0; style < 4; style++) {
+        set_up(NULL);
+        f.msg.stores_crlf = true;
+        f.product.is_crlf = style & 1;
+        f.product.final_line_end = style & 2;
+        const struct pemtext_change change = {.line_end = "\r\n", .drops_final = !f.product.final_line_end};
+        const struct pemtext_change styled = {.line_end = f.product.is_crlf ? "\r\n" : NULL,
+                                              .drops_final = !f.product.final_line_end};
+        size_t own_len = pemtext_make(pemtext_amazon(), &styled, own);
+        f.product.entries[0].content = span_of(own, own_len);
+        keys_answer(f.keys, &f.msg);
+        assert_int_equal(f.msg.status, LEDGER_OK);
+        assert_expected(&f.msg.entries[0], pemtext_amazon(), &change);
+        assert_expected(&f.msg.entries[1], f.bundle.client_cert, &change);
+        assert_expected(&f.msg.entries[2], identity, &(struct pemtext_change){0});
+        assert_expected(&f.msg.entries[3], psk, &(struct pemtext_change){0});
+        assert_expected(&f.msg.entries[4], f.bundle.private_key, &change);
+        assert_int_equal(f.msg.content_len, f.msg.entries[4].clear_at + f.msg.entries[4].clear_len);
+
+        /* Explained by what was sent, not by what the product holds. */
+        f.msg.kind = LEDGER_EXPLAIN;
+        f.msg.explain_entry = 0;
+        f.msg.explain_seen = f.msg.entries[0].expected;
+        keys_answer(f.keys, &f.msg);
+        assert_int_equal(f.msg.explain_mangling, MANGLING_NONE);
+    }
+}
+
+static void a_file_with_crlf_must_fit_too(void **state)
+{
+    (void)state;
+    char clear[PEMTEXT_SIZE];
+    size_t len = pemtext_make(pemtext_amazon(), &(struct pemtext_change){.line_end = "\r\n"}, clear);
+    f.msg.stores_crlf = true;
+    f.msg.n_entries = 1;
+    f.msg.content_size = (uint32_t)len - 1;
+    keys_answer(f.keys, &f.msg);
+    assert_int_equal(f.msg.status, LEDGER_NO);
+    assert_int_equal(f.msg.reason, REASON_too_long);
+    f.msg.content_size++;
+    keys_answer(f.keys, &f.msg);
+    assert_int_equal(f.msg.status, LEDGER_OK);
+}
+
 /* ---- what cannot be answered changes nothing */
 
 static void assert_refused(enum ledger_status status, enum reason reason)
@@ -393,6 +442,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(contents_take_the_products_form, set_up),
+        cmocka_unit_test_setup(a_shell_makes_crlf_of_all, set_up),
+        cmocka_unit_test_setup(a_file_with_crlf_must_fit_too, set_up),
         cmocka_unit_test_setup(damage_is_our_trouble, set_up),
         cmocka_unit_test_setup(content_that_is_not_its_type_never_leaves, set_up),
         cmocka_unit_test_setup(no_key_or_another_is_locked, set_up),
