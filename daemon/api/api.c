@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,15 @@ struct api *api_start(const struct api_config *config, struct err_info *reterr)
     api->config = *config;
     api->wake_fd = -1;
     fill_defaults(&api->config);
-    if (build(api, reterr) < 0) {
+
+    /* The threads inherit this: signals are for those who wait for them, and a peer's end of a socket is an
+     * error code and no SIGPIPE. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = build(api, reterr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc < 0) {
         api_stop(api);
         return NULL;
     }

@@ -66,6 +66,7 @@ struct connection {
     bool is_asking;            /* part of a request has come, none of the answer has gone */
     bool has_left;             /* the client sends nothing more … */
     unsigned quiet_turns;      /* … and for so many turns nothing has moved here */
+    bool is_cut;
     bool is_suspended;
     bool has_begun;   /* headers were looked at */
     bool must_answer; /* the answer is ready: queue it when the library calls next */
@@ -217,6 +218,7 @@ static void cut(struct connection *c, const char *word)
         (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shutdown(c->fd, SHUT_RDWR);
+    c->is_cut = true;
     c->deadline_us = TIME_NEVER;
 }
 
@@ -451,6 +453,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     (void)cls, (void)url, (void)context;
     if (c == NULL || c->exchange == NULL) {
         return MHD_NO; /* there was no memory for it */
+    }
+    if (c->is_cut) {
+        return MHD_NO; /* the library had read some of it before */
     }
     c->quiet_turns = 0;
     if (!c->has_begun) {
