@@ -31,11 +31,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/exchange.h"
+#include "api/peer.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -44,8 +43,6 @@
 
 /* A body that keeps coming at 64 KiB/s or faster earns the time that it takes. */
 #define US_PER_BODY_OCTET 16
-
-#define QUIET_TURNS       2
 
 struct listener {
     struct http *http;
@@ -56,17 +53,11 @@ struct listener {
 };
 
 struct connection {
-    struct connection *next, *previous;
+    struct peer peer; /* first: a peer is its connection */
     struct listener *listener;
     struct MHD_Connection *mhd;
-    int fd;
     struct exchange *exchange; /* the request under way */
-    int64_t deadline_us;       /* TIME_NEVER while a worker has it */
-    int64_t left_us;           /* of the deadline, kept while a worker has it */
-    bool is_asking;            /* part of a request has come, none of the answer has gone */
-    bool has_left;             /* the client sends nothing more … */
-    unsigned quiet_turns;      /* … and for so many turns nothing has moved here */
-    bool is_cut;
+    int64_t left_us;           /* of the deadline, kept while a worker has the request */
     bool is_suspended;
     bool has_begun;   /* headers were looked at */
     bool must_answer; /* the answer is ready: queue it when the library calls next */
@@ -76,13 +67,9 @@ struct http {
     struct http_config config;
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
-    struct connection *connections;
-    int64_t next_deadline_us; /* not later than the first of all deadlines */
-    int leavers;              /* epoll: who says goodbye */
-    unsigned n_left;
+    struct peers peers;
     unsigned n_imports;
     unsigned n_abandoned; /* exchanges whose connection is gone and whose work is not back */
-    bool must_turn;       /* a connection has gone since the last turn began */
     bool is_stopping;
     int64_t grace_us; /* while stopping: for whoever is still there to take an answer */
 };
@@ -95,10 +82,7 @@ static int64_t now_us(const struct http *http)
 
 static void set_deadline(struct connection *c, int64_t deadline_us)
 {
-    struct http *http = c->listener->http;
-
-    c->deadline_us = deadline_us;
-    http->next_deadline_us = time_min(http->next_deadline_us, deadline_us);
+    peers_set_deadline(&c->listener->http->peers, &c->peer, deadline_us);
 }
 
 /* ---- life of a connection */
@@ -120,15 +104,7 @@ static void open_connection(struct listener *l, struct MHD_Connection *mhd, void
     }
     c->listener = l;
     c->mhd = mhd;
-    c->fd = info->connect_fd;
-    struct epoll_event goodbye = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c};
-    (void)epoll_ctl(l->http->leavers, EPOLL_CTL_ADD, c->fd, &goodbye); /* without it the deadline serves */
-    c->next = l->http->connections;
-    if (c->next != NULL) {
-        c->next->previous = c;
-    }
-    l->http->connections = c;
-    set_deadline(c, now_us(l->http) + l->http->config.request_us);
+    peers_add(&l->http->peers, &c->peer, info->connect_fd, now_us(l->http) + l->http->config.request_us);
 }
 
 /* Only what has a route that does not run inline gets here. */
@@ -144,7 +120,7 @@ static void drop_exchange(struct connection *c)
     struct exchange *ex = c->exchange;
 
     c->exchange = NULL;
-    c->is_asking = c->has_begun = c->must_answer = false;
+    c->peer.is_asking = c->peer.is_owed = c->has_begun = c->must_answer = false;
     if (ex == NULL) {
         return;
     }
@@ -158,20 +134,8 @@ static void drop_exchange(struct connection *c)
 
 static void close_connection(struct connection *c)
 {
-    struct http *http = c->listener->http;
-
-    http->must_turn = true;
     drop_exchange(c);
-    (void)epoll_ctl(http->leavers, EPOLL_CTL_DEL, c->fd, NULL);
-    if (c->previous != NULL) {
-        c->previous->next = c->next;
-    } else {
-        http->connections = c->next;
-    }
-    if (c->next != NULL) {
-        c->next->previous = c->previous;
-    }
-    http->n_left -= c->has_left;
+    peers_remove(&c->listener->http->peers, &c->peer);
     free(c);
 }
 
@@ -201,80 +165,9 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (c != NULL) {
         struct http *http = c->listener->http;
         drop_exchange(c);
-        c->quiet_turns = 0;
-        http->must_turn |= c->has_left;
+        c->peer.quiet_turns = 0;
+        http->peers.must_turn |= c->peer.has_left;
         set_deadline(c, now_us(http) + (http->is_stopping ? 0 : http->config.idle_us));
-    }
-}
-
-/* Ends a connection from our side, with a last word to whoever is in the middle of asking; the library finds
- * it closed on its next look. */
-static void cut(struct connection *c, const char *word)
-{
-    if (c->is_asking) {
-        char text[128];
-        int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                         word);
-        (void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    shutdown(c->fd, SHUT_RDWR);
-    c->is_cut = true;
-    c->deadline_us = TIME_NEVER;
-}
-
-static void cut_late_ones(struct http *http)
-{
-    int64_t now = now_us(http);
-
-    if (now < http->next_deadline_us) {
-        return;
-    }
-    http->next_deadline_us = TIME_NEVER;
-    for (struct connection *c = http->connections; c != NULL; c = c->next) {
-        if (c->deadline_us <= now) {
-            cut(c, "408 Request Timeout");
-        }
-        http->next_deadline_us = time_min(http->next_deadline_us, c->deadline_us);
-    }
-}
-
-static void hear_goodbyes(struct http *http)
-{
-    struct epoll_event events[32];
-    int n = epoll_wait(http->leavers, events, 32, 0);
-
-    for (int i = 0; i < n; i++) {
-        struct connection *c = events[i].data.ptr;
-        c->has_left = true;
-        http->n_left++;
-    }
-}
-
-/* Whether nothing more will come of a client that has left: no answer is on its way, and the kernel has
- * nothing more to read. */
-static bool is_spent(const struct connection *c)
-{
-    bool is_answered = c->exchange != NULL && !c->is_asking;
-    char octet;
-
-    return !c->is_suspended && !is_answered && !c->must_answer &&
-           recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-/*
- * Closes clients that have left. The library may hold octets that it has read and not yet looked at, a whole
- * request even, so they are given turns until nothing has moved in two.
- */
-static void close_leavers(struct http *http)
-{
-    for (struct connection *c = http->connections; c != NULL && http->n_left > 0; c = c->next) {
-        if (!c->has_left || !is_spent(c)) {
-            c->quiet_turns = 0;
-        } else if (++c->quiet_turns > QUIET_TURNS) {
-            shutdown(c->fd, SHUT_RDWR);
-        } else {
-            http->must_turn = true;
-        }
     }
 }
 
@@ -294,10 +187,10 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *mhd)
     if (c->exchange != NULL) {
         c->exchange->owner = c;
     }
-    c->is_asking = true;
-    c->quiet_turns = 0;
+    c->peer.is_asking = true;
+    c->peer.quiet_turns = 0;
     /* The first request's time has run since the connection was opened. */
-    set_deadline(c, time_min(c->deadline_us, now_us(l->http) + l->http->config.request_us));
+    set_deadline(c, time_min(c->peer.deadline_us, now_us(l->http) + l->http->config.request_us));
     return NULL;
 }
 
@@ -385,7 +278,8 @@ static enum MHD_Result answer(struct connection *c)
     }
     enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)r->status, mhd);
     MHD_destroy_response(mhd);
-    c->is_asking = false;
+    c->peer.is_asking = false;
+    c->peer.is_owed = true;
     set_deadline(c, now_us(http) + (http->is_stopping ? http->grace_us : http->config.idle_us));
     return result;
 }
@@ -399,9 +293,9 @@ static enum MHD_Result rest(struct connection *c)
         exchange_refuse(ex, PROBLEM_STOPPING);
         return ex->is_complete ? answer(c) : MHD_YES;
     }
-    c->left_us = c->deadline_us - now_us(http);
-    c->deadline_us = TIME_NEVER;
-    c->is_suspended = true;
+    c->left_us = c->peer.deadline_us - now_us(http);
+    set_deadline(c, TIME_NEVER);
+    c->is_suspended = c->peer.is_owed = true;
     MHD_suspend_connection(c->mhd);
     pool_post(pool_of(http, ex), &ex->work);
     return MHD_YES;
@@ -439,7 +333,7 @@ static void earn_time(struct connection *c, size_t octets)
     const struct route *route = c->exchange->route;
 
     if (route != NULL && route->where == RUN_IMPORT) {
-        set_deadline(c, time_min(c->deadline_us + (int64_t)octets * US_PER_BODY_OCTET,
+        set_deadline(c, time_min(c->peer.deadline_us + (int64_t)octets * US_PER_BODY_OCTET,
                                  now_us(http) + http->config.request_us));
     }
 }
@@ -454,10 +348,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     if (c == NULL || c->exchange == NULL) {
         return MHD_NO; /* there was no memory for it */
     }
-    if (c->is_cut) {
+    if (c->peer.is_cut) {
         return MHD_NO; /* the library had read some of it before */
     }
-    c->quiet_turns = 0;
+    c->peer.quiet_turns = 0;
     if (!c->has_begun) {
         return begin(c, method, version);
     }
@@ -483,7 +377,8 @@ static void take_back(struct http *http, struct exchange *ex)
         exchange_free(ex);
         return;
     }
-    c->must_answer = exchange_worked(ex) == NEXT_ANSWER;
+    c->must_answer = c->peer.is_owed = exchange_worked(ex) == NEXT_ANSWER;
+    c->peer.quiet_turns = 0;
     c->is_suspended = false;
     set_deadline(c, now_us(http) + (http->is_stopping ? http->grace_us : c->left_us));
     MHD_resume_connection(c->mhd);
@@ -510,9 +405,7 @@ struct http *http_new(const struct http_config *config)
         return NULL;
     }
     http->config = *config;
-    http->next_deadline_us = TIME_NEVER;
-    http->leavers = epoll_create1(EPOLL_CLOEXEC);
-    if (http->leavers < 0) {
+    if (peers_init(&http->peers) < 0) {
         free(http);
         return NULL;
     }
@@ -556,11 +449,11 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 {
     size_t n = 0;
 
-    *ret_timeout_ms = http->must_turn ? 0 : ms_until(http->next_deadline_us, now_us(http));
+    *ret_timeout_ms = http->peers.must_turn ? 0 : ms_until(http->peers.next_deadline_us, now_us(http));
     for (size_t i = 0; i < HTTP_POOLS; i++) {
         fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pools[i]), .events = POLLIN};
     }
-    fds[n++] = (struct pollfd){.fd = http->leavers, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = http->peers.fd, .events = POLLIN};
     for (size_t i = 0; i < http->n_listeners && n < max; i++) {
         struct MHD_Daemon *daemon = http->listeners[i].daemon;
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -575,14 +468,13 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 
 void http_turn(struct http *http)
 {
-    http->must_turn = false;
+    http->peers.must_turn = false;
     take_back_all(http);
-    cut_late_ones(http);
+    peers_cut_late(&http->peers, now_us(http));
     for (size_t i = 0; i < http->n_listeners; i++) {
         MHD_run(http->listeners[i].daemon);
     }
-    hear_goodbyes(http);
-    close_leavers(http);
+    peers_close_left(&http->peers);
 }
 
 /* What no worker has begun is answered now. */
@@ -613,18 +505,19 @@ void http_stop(struct http *http, int64_t grace_us)
         http->listeners[i].fd = MHD_quiesce_daemon(http->listeners[i].daemon);
     }
     refuse_waiting(http);
-    for (struct connection *c = http->connections; c != NULL; c = c->next) {
-        if (c->exchange == NULL || (c->is_asking && !c->is_suspended && !c->must_answer)) {
-            cut(c, "503 Service Unavailable");
+    for (struct peer *p = http->peers.first; p != NULL; p = p->next) {
+        struct connection *c = (struct connection *)p;
+        if (!p->is_owed) {
+            peer_cut(p, "503 Service Unavailable");
         } else if (!c->is_suspended) {
-            set_deadline(c, time_min(c->deadline_us, end));
+            set_deadline(c, time_min(p->deadline_us, end));
         }
     }
 }
 
 bool http_is_over(const struct http *http)
 {
-    return http->connections == NULL && http->n_abandoned == 0;
+    return http->peers.first == NULL && http->n_abandoned == 0;
 }
 
 void http_free(struct http *http)
@@ -638,6 +531,6 @@ void http_free(struct http *http)
             close(http->listeners[i].fd);
         }
     }
-    close(http->leavers);
+    peers_done(&http->peers);
     free(http);
 }
