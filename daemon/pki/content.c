@@ -180,10 +180,10 @@ void content_done(struct content *content)
     *content = (struct content){0};
 }
 
-enum content_fault content_match(struct content *private_key, const struct content *client_cert,
+enum content_fault content_match(const struct content *private_key, const struct content *client_cert,
                                  struct err_info *reterr)
 {
-    if (key_belongs_to(private_key->key, client_cert->pem.blocks[0].der) == 1) {
+    if (key_belongs_to(private_key->key, &client_cert->cert, client_cert->pem.blocks[0].der)) {
         return CONTENT_GOOD;
     }
     return fault_at(reterr, CONTENT_KEY_MISMATCH, 0, "the private key does not belong to the certificate");

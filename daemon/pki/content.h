@@ -55,7 +55,7 @@ enum content_fault content_read(enum cred_type type, struct span text, int64_t n
 void content_done(struct content *content);
 
 /* CONTENT_GOOD or CONTENT_KEY_MISMATCH: contents of the types private_key and client_cert. */
-enum content_fault content_match(struct content *private_key, const struct content *client_cert,
+enum content_fault content_match(const struct content *private_key, const struct content *client_cert,
                                  struct err_info *reterr);
 
 /* The canonical form (pem_write for those that are PEM, else as typed: no line end is added). Returns its

@@ -1,6 +1,9 @@
 /*
  * OpenSSL parses; here its answers become plain data. Octets behind a complete structure are refused: OpenSSL
  * ignores them, a modem stores them.
+ *
+ * Two ways lead through this file. Certificates, and keys on the curves that boards have, are read with
+ * pki/asn1.h and pki/ec.h, at a tenth of the cost; every other kind of key takes OpenSSL's general way.
  */
 #include "pki/x509.h"
 
@@ -17,13 +20,16 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "pki/asn1.h"
 #include "pki/digest.h"
+#include "pki/ec.h"
 #include "pki/init.h"
 
 #define RSA_CHECKED_BITS 4096
 
 struct key {
-    EVP_PKEY *pkey;
+    EVP_PKEY *pkey; /* NULL for P-256 and P-384 */
+    bool is_proven; /* the fingerprint is that of the private part, whatever public part the file holds */
     enum key_kind kind;
     unsigned bits;
     struct digest fingerprint;
@@ -87,18 +93,6 @@ static int fingerprint_of(EVP_PKEY *pkey, struct digest *ret)
 
 /* ---- certificates */
 
-/* The whole DER and nothing behind it, or NULL. */
-static X509 *parse_x509(struct span der)
-{
-    const unsigned char *at = (const unsigned char *)der.at;
-    X509 *x509 = der.len > 0 && der.len <= PEM_TEXT_MAX ? d2i_X509(NULL, &at, (long)der.len) : NULL;
-    if (x509 != NULL && at != (const unsigned char *)der.at + der.len) {
-        X509_free(x509);
-        x509 = NULL;
-    }
-    return x509;
-}
-
 static int seconds_of(const ASN1_TIME *time, int64_t *ret)
 {
     struct tm tm;
@@ -119,9 +113,8 @@ static void copy_printable(char *to, size_t size, struct span text)
     }
 }
 
-static void read_names(const X509 *x509, struct cert *ret)
+static void read_common_name(const X509_NAME *subject, struct cert *ret)
 {
-    const X509_NAME *subject = X509_get_subject_name(x509);
     int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     unsigned char *text = NULL;
     int len =
@@ -130,32 +123,34 @@ static void read_names(const X509 *x509, struct cert *ret)
         copy_printable(ret->subject_cn, sizeof(ret->subject_cn), span_of((const char *)text, (size_t)len));
     }
     OPENSSL_free(text);
+}
 
-    char *issuer = NULL;
+static void read_issuer(const X509_NAME *issuer, struct cert *ret)
+{
+    char *text = NULL;
     BIO *bio = BIO_new(BIO_s_mem());
-    if (bio != NULL && X509_NAME_print_ex(bio, X509_get_issuer_name(x509), 0, XN_FLAG_RFC2253) >= 0) {
-        long n = BIO_get_mem_data(bio, &issuer);
-        copy_printable(ret->issuer, sizeof(ret->issuer), span_of(issuer, n > 0 ? (size_t)n : 0));
+    if (bio != NULL && X509_NAME_print_ex(bio, issuer, 0, XN_FLAG_RFC2253) >= 0) {
+        long n = BIO_get_mem_data(bio, &text);
+        copy_printable(ret->issuer, sizeof(ret->issuer), span_of(text, n > 0 ? (size_t)n : 0));
     }
     BIO_free(bio);
 }
 
 /* Serial number as text, and the digest over issuer and serial number, each with its length so that no two
  * pairs run together to the same octets. */
-static int read_identity(X509 *x509, struct cert *ret)
+static int read_identity(const struct asn1_tbs *tbs, struct cert *ret)
 {
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(x509);
     unsigned char *issuer = NULL, *number = NULL;
-    int issuer_len = i2d_X509_NAME(X509_get_issuer_name(x509), &issuer);
-    int number_len = i2d_ASN1_INTEGER(serial, &number);
+    int issuer_len = i2d_X509_NAME(tbs->issuer, &issuer);
+    int number_len = i2d_ASN1_INTEGER(tbs->serial, &number);
     int err = issuer_len <= 0 || number_len <= 0 ? ERR_FORMAT : 0;
     if (err == 0) {
         struct buf text;
         buf_init(&text, ret->serial, sizeof(ret->serial));
-        if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
+        if (ASN1_STRING_type(tbs->serial) == V_ASN1_NEG_INTEGER) {
             buf_add_char(&text, '-');
         }
-        buf_add_hex(&text, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
+        buf_add_hex(&text, ASN1_STRING_get0_data(tbs->serial), (size_t)ASN1_STRING_length(tbs->serial));
 
         struct sha256 h;
         const uint8_t len[4] = {(uint8_t)(issuer_len >> 24), (uint8_t)(issuer_len >> 16),
@@ -171,9 +166,32 @@ static int read_identity(X509 *x509, struct cert *ret)
     return err;
 }
 
-static int read_public_key(X509 *x509, struct cert *ret)
+/* A public key of any kind that OpenSSL knows. NULL: it is none. */
+static EVP_PKEY *decode_spki(const struct asn1_spki *spki)
 {
-    EVP_PKEY *pkey = X509_get_pubkey(x509);
+    unsigned char *der = NULL;
+    int len = asn1_spki_write(spki, &der);
+    const unsigned char *at = der;
+    EVP_PKEY *pkey = len > 0 ? d2i_PUBKEY(NULL, &at, len) : NULL;
+    OPENSSL_free(der);
+    return pkey;
+}
+
+static int read_public_key(const struct asn1_spki *spki, struct cert *ret)
+{
+    ret->kind = ec_kind_of(spki->algor);
+    if (ret->kind != KEY_OTHER) {
+        struct ec_point point;
+        struct span octets =
+            span_of((const char *)ASN1_STRING_get0_data(spki->key), (size_t)ASN1_STRING_length(spki->key));
+        int err = ec_point_read(ret->kind, octets, &point);
+        if (err == 0) {
+            ec_fingerprint(ret->kind, &point, &ret->fingerprint);
+            ret->key_bits = ret->kind == KEY_P256 ? 256 : 384;
+        }
+        return err;
+    }
+    EVP_PKEY *pkey = decode_spki(spki);
     if (pkey == NULL) {
         return ERR_FORMAT;
     }
@@ -184,26 +202,39 @@ static int read_public_key(X509 *x509, struct cert *ret)
     return err;
 }
 
+/* RFC 5280 4.2.1.9; certificates of version 1 cannot say so, and a root among them is its own issuer. */
+static bool may_issue(const struct asn1_tbs *tbs)
+{
+    BASIC_CONSTRAINTS *constraints = X509V3_get_d2i(tbs->extensions, NID_basic_constraints, NULL, NULL);
+    bool is_ca = constraints != NULL
+                     ? constraints->ca != 0
+                     : tbs->extensions == NULL && X509_NAME_cmp(tbs->issuer, tbs->subject) == 0;
+    BASIC_CONSTRAINTS_free(constraints);
+    return is_ca;
+}
+
 int cert_parse(struct span der, struct cert *ret, struct err_info *reterr)
 {
     struct cert cert = {0};
-    X509 *x509 = parse_x509(der);
+    struct asn1_cert *parsed = asn1_cert_read(der);
+    const struct asn1_tbs *tbs = parsed != NULL ? parsed->tbs : NULL;
     int err = 0;
-    if (x509 == NULL) {
+    if (tbs == NULL) {
         err = err_set(reterr, ERR_FORMAT, "the content is no X.509 certificate, or not a whole one");
-    } else if (seconds_of(X509_get0_notBefore(x509), &cert.not_before_s) != 0 ||
-               seconds_of(X509_get0_notAfter(x509), &cert.not_after_s) != 0) {
+    } else if (seconds_of(tbs->validity->notBefore, &cert.not_before_s) != 0 ||
+               seconds_of(tbs->validity->notAfter, &cert.not_after_s) != 0) {
         err = err_set(reterr, ERR_FORMAT, "the certificate's validity dates cannot be read");
-    } else if (read_identity(x509, &cert) != 0) {
+    } else if (read_identity(tbs, &cert) != 0) {
         err = err_set(reterr, ERR_FORMAT, "the certificate's issuer or serial number cannot be read");
-    } else if (read_public_key(x509, &cert) != 0) {
+    } else if (read_public_key(tbs->spki, &cert) != 0) {
         err = err_set(reterr, ERR_FORMAT, "the certificate's public key cannot be read");
     } else {
-        read_names(x509, &cert);
-        cert.is_ca = X509_check_ca(x509) > 0;
+        read_common_name(tbs->subject, &cert);
+        read_issuer(tbs->issuer, &cert);
+        cert.is_ca = may_issue(tbs);
         *ret = cert;
     }
-    X509_free(x509);
+    asn1_cert_free(parsed);
     ERR_clear_error();
     return err;
 }
@@ -242,6 +273,72 @@ static EVP_PKEY *parse_pkey(const struct pem_block *block)
         pkey = NULL;
     }
     return pkey;
+}
+
+/* ---- private keys on the curves of the boards */
+
+/* The public part that stands beside the scalar, if any, must be the scalar's: a board would show one and
+ * sign with the other. */
+static bool point_fits(enum key_kind kind, const ASN1_BIT_STRING *stored, const struct ec_point *computed)
+{
+    if (stored == NULL) {
+        return true;
+    }
+    struct ec_point point;
+    struct span octets =
+        span_of((const char *)ASN1_STRING_get0_data(stored), (size_t)ASN1_STRING_length(stored));
+    return ec_point_read(kind, octets, &point) == 0 && point.len == computed->len &&
+           memcmp(point.octets, computed->octets, point.len) == 0;
+}
+
+static int take_ec_key(enum key_kind kind, const struct asn1_ec_key *ec, struct key *key)
+{
+    struct ec_point point;
+    struct span scalar =
+        span_of((const char *)ASN1_STRING_get0_data(ec->scalar), (size_t)ASN1_STRING_length(ec->scalar));
+    bool is_named_twice = ec->parameters != NULL && ec_kind_of_curve(ec->parameters) != kind;
+    if (is_named_twice || ASN1_INTEGER_get(ec->version) != 1) {
+        return ERR_FORMAT;
+    }
+    int err = ec_public_of(kind, scalar, &point);
+    if (err != 0) {
+        return err;
+    }
+    if (!point_fits(kind, ec->point, &point)) {
+        return ERR_CONFLICT;
+    }
+    ec_fingerprint(kind, &point, &key->fingerprint);
+    key->kind = kind;
+    key->bits = kind == KEY_P256 ? 256 : 384;
+    key->is_proven = true;
+    return 0;
+}
+
+/* Reads "PRIVATE KEY" and "EC PRIVATE KEY" on P-256 and P-384. Returns 0; 1 when it is another kind of key or
+ * none at all; ERR_FORMAT; ERR_CONFLICT when its public part is another key's; -ENOMEM. */
+static int parse_ec_key(const struct pem_block *block, struct key *key)
+{
+    enum key_kind kind = KEY_OTHER;
+    struct asn1_ec_key *ec = NULL;
+    PKCS8_PRIV_KEY_INFO *info = NULL;
+    const unsigned char *at = (const unsigned char *)block->der.at, *end = at + block->der.len;
+    if (block->label == PEM_SEC1) {
+        ec = asn1_ec_key_read(block->der);
+        kind = ec != NULL ? ec_kind_of_curve(ec->parameters) : KEY_OTHER;
+    } else if (block->label == PEM_PKCS8) {
+        const unsigned char *inner = NULL;
+        const X509_ALGOR *algor = NULL;
+        int len = 0;
+        info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)block->der.len);
+        if (info != NULL && at == end && PKCS8_pkey_get0(NULL, &inner, &len, &algor, info) == 1) {
+            kind = ec_kind_of(algor);
+            ec = kind != KEY_OTHER ? asn1_ec_key_read(span_of((const char *)inner, (size_t)len)) : NULL;
+        }
+    }
+    int err = kind == KEY_OTHER ? 1 : ec == NULL ? ERR_FORMAT : take_ec_key(kind, ec, key);
+    asn1_ec_key_free(ec);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return err;
 }
 
 /* ---- RSA: the parts of one key */
@@ -299,11 +396,18 @@ static bool rsa_parts_fit(const EVP_PKEY *pkey)
     return is_good;
 }
 
-static bool is_sound(EVP_PKEY *pkey)
+/* Every other kind. Returns 0 or ERR_FORMAT. */
+static int parse_other_key(const struct pem_block *block, struct key *key)
 {
-    bool is_small =
-        EVP_PKEY_get_bits(pkey) <= RSA_CHECKED_BITS; /* larger ones are refused for their size anyway */
-    return EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA || !is_small || rsa_parts_fit(pkey);
+    key->pkey = block->der.len > 0 ? parse_pkey(block) : NULL;
+    if (key->pkey == NULL || fingerprint_of(key->pkey, &key->fingerprint) != 0) {
+        return ERR_FORMAT;
+    }
+    key->kind = kind_of(key->pkey);
+    key->bits = (unsigned)EVP_PKEY_get_bits(key->pkey);
+    bool is_checked = key->kind == KEY_RSA && key->bits <= RSA_CHECKED_BITS; /* larger ones are refused */
+    key->is_proven = is_checked && rsa_parts_fit(key->pkey);
+    return is_checked && !key->is_proven ? ERR_FORMAT : 0;
 }
 
 int key_parse(const struct pem_block *block, struct key **ret, struct err_info *reterr)
@@ -317,20 +421,25 @@ int key_parse(const struct pem_block *block, struct key **ret, struct err_info *
     if (key == NULL) {
         return err_set(reterr, -ENOMEM, "no memory for a key");
     }
-    key->pkey = block->der.len > 0 ? parse_pkey(block) : NULL;
-    bool is_good =
-        key->pkey != NULL && fingerprint_of(key->pkey, &key->fingerprint) == 0 && is_sound(key->pkey);
+    int err = parse_ec_key(block, key);
+    err = err == 1 ? parse_other_key(block, key) : err;
     pki_scrub_stack();
-    if (!is_good) {
-        key_free(key);
-        ERR_clear_error();
+    if (err == 0) {
+        *ret = key;
+        return 0;
+    }
+    key_free(key);
+    ERR_clear_error();
+    switch (err) {
+    case -ENOMEM:
+        return err_set(reterr, err, "no memory for a key");
+    case ERR_CONFLICT:
+        return err_set_at(reterr, ERR_FORMAT, block->line, 1,
+                          "the key's public part is another key's: two files were mixed");
+    default: /* whatever it was, it is no key */
         return err_set_at(reterr, ERR_FORMAT, block->line, 1,
                           "the content is no private key, or not a whole one");
     }
-    key->kind = kind_of(key->pkey);
-    key->bits = (unsigned)EVP_PKEY_get_bits(key->pkey);
-    *ret = key;
-    return 0;
 }
 
 void key_free(struct key *key)
@@ -374,18 +483,21 @@ static bool signs_for(EVP_PKEY *private_key, EVP_PKEY *public_key)
     return is_good;
 }
 
-int key_belongs_to(struct key *key, struct span cert_der)
+/* For kinds whose public part is taken from the file as it stands. */
+static bool signs_for_certificate(const struct key *key, struct span cert_der)
 {
-    X509 *x509 = parse_x509(cert_der);
-    EVP_PKEY *public_key = x509 != NULL ? X509_get_pubkey(x509) : NULL;
-    struct digest fingerprint;
-    int result = ERR_FORMAT;
-    if (public_key != NULL && fingerprint_of(public_key, &fingerprint) == 0) {
-        result = digest_eq(&fingerprint, &key->fingerprint) && signs_for(key->pkey, public_key);
-    }
+    struct asn1_cert *parsed = asn1_cert_read(cert_der);
+    EVP_PKEY *public_key = parsed != NULL ? decode_spki(parsed->tbs->spki) : NULL;
+    bool is_good = public_key != NULL && signs_for(key->pkey, public_key);
     EVP_PKEY_free(public_key);
-    X509_free(x509);
+    asn1_cert_free(parsed);
     ERR_clear_error();
     pki_scrub_stack();
-    return result;
+    return is_good;
+}
+
+bool key_belongs_to(const struct key *key, const struct cert *cert, struct span cert_der)
+{
+    return digest_eq(&key->fingerprint, &cert->fingerprint) &&
+           (key->is_proven || signs_for_certificate(key, cert_der));
 }

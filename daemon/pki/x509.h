@@ -63,9 +63,12 @@ enum key_kind key_kind(const struct key *key);
 unsigned key_bits(const struct key *key);
 const struct digest *key_fingerprint(const struct key *key);
 
-/* Whether the key can sign what the certificate's key verifies: compares the public parts, then makes a
- * signature, since a key file may carry a public part that is not its own. Returns 1, 0, or ERR_FORMAT for a
- * certificate that is none. */
-int key_belongs_to(struct key *key, struct span cert_der);
+/*
+ * Whether the key can sign what the certificate's key verifies; `cert` is what cert_parse made of `cert_der`.
+ * For EC and RSA keys the public part was computed from the private one or checked against it, so that equal
+ * fingerprints say it; other kinds make a signature, since a key file may carry a public part that is not its
+ * own.
+ */
+bool key_belongs_to(const struct key *key, const struct cert *cert, struct span cert_der);
 
 #endif

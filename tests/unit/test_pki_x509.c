@@ -18,7 +18,8 @@
 #include "support/pemtext.h"
 #include "support/testpki.h"
 
-#define P256_POINT 65 /* 04, x, y: the end of a PKCS#8 key that carries its public part */
+#define P256_POINT 65 /* 04, x, y: the end of a key that carries its public part */
+#define P384_POINT 97
 
 static struct testpki *pki;
 
@@ -83,6 +84,7 @@ static void keys_and_certificates_find_each_other(void **state)
     enum { N = sizeof(rows) / sizeof(*rows) };
     struct pem certs[N], keys[N];
     struct key *parsed[N];
+    struct cert read[N];
     for (size_t i = 0; i < N; i++) {
         struct testpki_bundle bundle;
         struct cert cert;
@@ -93,6 +95,7 @@ static void keys_and_certificates_find_each_other(void **state)
         assert_int_equal(keys[i].blocks[0].label, rows[i].label);
         assert_int_equal(key_parse(&keys[i].blocks[0], &parsed[i], NULL), 0);
         assert_int_equal(cert_parse(certs[i].blocks[0].der, &cert, NULL), 0);
+        read[i] = cert;
         assert_int_equal(key_kind(parsed[i]), rows[i].kind);
         assert_int_equal(cert.kind, rows[i].kind);
         assert_int_equal(key_bits(parsed[i]), rows[i].bits);
@@ -104,9 +107,8 @@ static void keys_and_certificates_find_each_other(void **state)
     for (size_t i = 0; i < N; i++) {
         for (size_t j = 0; j < N; j++) { /* two forms of one key are one key */
             bool is_same = rows[i].kind == rows[j].kind;
-            assert_int_equal(key_belongs_to(parsed[i], certs[j].blocks[0].der), is_same);
+            assert_int_equal(key_belongs_to(parsed[i], &read[j], certs[j].blocks[0].der), is_same);
         }
-        assert_int_equal(key_belongs_to(parsed[i], keys[i].blocks[0].der), ERR_FORMAT);
     }
     for (size_t i = 0; i < N; i++) {
         key_free(parsed[i]);
@@ -185,13 +187,15 @@ static void damaged_numbers_are_found(void **state)
         testpki_bundle(pki, 6, rows[i].kind, &bundle);
         struct pem cert_pem = parse(bundle.client_cert), key_pem = parse(bundle.private_key);
         struct pem_block block = key_pem.blocks[0];
+        struct cert cert;
+        assert_int_equal(cert_parse(cert_pem.blocks[0].der, &cert, NULL), 0);
         char damaged[2048];
         memcpy(damaged, block.der.at, block.der.len);
         block.der.at = damaged;
         for (size_t at = rows[i].from; at < block.der.len - rows[i].skipped; at += rows[i].step) {
             struct key *key = NULL;
             damaged[at] ^= 0x10;
-            if (key_parse(&block, &key, NULL) == 0 && key_belongs_to(key, cert_pem.blocks[0].der) != 0) {
+            if (key_parse(&block, &key, NULL) == 0 && key_belongs_to(key, &cert, cert_pem.blocks[0].der)) {
                 fail_msg("octet %zu of a %s", at, key_kind_name(key_kind(key)));
             }
             key_free(key);
@@ -205,33 +209,88 @@ static void damaged_numbers_are_found(void **state)
 }
 
 /* A key file whose public part is another key's says that it belongs to the other's certificate. It cannot
- * sign. */
-static void a_borrowed_public_part_is_found_out(void **state)
+ * sign. `point` octets at its end are that public part. */
+static void lend_public_part(enum testpki_key kind, size_t point, const char *expected)
 {
-    (void)state;
     struct testpki_bundle mine, other;
-    testpki_bundle(pki, 1, TESTPKI_P256, &mine);
-    testpki_bundle(pki, 2, TESTPKI_P256, &other);
-    struct pem key_pem = parse(mine.private_key), other_pem = parse(other.private_key),
-               cert = parse(other.client_cert);
+    testpki_bundle(pki, 1, kind, &mine);
+    testpki_bundle(pki, 2, kind, &other);
+    struct pem key_pem = parse(mine.private_key), other_pem = parse(other.private_key);
     struct span der = key_pem.blocks[0].der, other_der = other_pem.blocks[0].der;
     char forged[512];
     assert_int_equal(der.len, other_der.len);
-    memcpy(forged, der.at, der.len - P256_POINT);
-    memcpy(forged + der.len - P256_POINT, other_der.at + other_der.len - P256_POINT, P256_POINT);
-    const struct pem_block block = {.label = PEM_PKCS8, .line = 1, .der = span_of(forged, der.len)};
+    memcpy(forged, der.at, der.len - point);
+    memcpy(forged + der.len - point, other_der.at + other_der.len - point, point);
+    const struct pem_block block = {
+        .label = key_pem.blocks[0].label, .line = 1, .der = span_of(forged, der.len)};
 
     struct key *key = NULL;
-    if (key_parse(&block, &key, NULL) == 0) {
-        assert_int_equal(key_belongs_to(key, cert.blocks[0].der), 0);
-    }
-    key_free(key);
+    struct err_info why = {0};
+    assert_int_equal(key_parse(&block, &key, &why), ERR_FORMAT);
+    assert_non_null(strstr(why.text, expected));
     secret_wipe(forged, sizeof(forged));
     pem_done(&key_pem);
     pem_done(&other_pem);
-    pem_done(&cert);
     testpki_bundle_done(&mine);
     testpki_bundle_done(&other);
+}
+
+static void a_borrowed_public_part_is_found_out(void **state)
+{
+    (void)state;
+    lend_public_part(TESTPKI_P256, P256_POINT, "another key");
+    lend_public_part(TESTPKI_P256_SEC1, P256_POINT, "another key");
+    lend_public_part(TESTPKI_P384, P384_POINT, "another key");
+}
+
+/* The scalar of a P-256 key in PKCS#8 begins at this octet. */
+#define P256_SCALAR 36
+
+/* Zero, the group's order and what is above it are no private keys, whatever else is right. */
+static void scalars_beyond_the_curve_are_refused(void **state)
+{
+    (void)state;
+    static const char order[] = "\xFF\xFF\xFF\xFF\x00\x00\x00\x00\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+                                "\xBC\xE6\xFA\xAD\xA7\x17\x9E\x84\xF3\xB9\xCA\xC2\xFC\x63\x25\x51";
+    struct testpki_bundle bundle;
+    testpki_bundle(pki, 1, TESTPKI_P256, &bundle);
+    struct pem pem = parse(bundle.private_key);
+    struct pem_block block = pem.blocks[0];
+    char changed[512];
+    memcpy(changed, block.der.at, block.der.len);
+    block.der.at = changed;
+    struct key *key;
+    memset(changed + P256_SCALAR, 0, 32);
+    assert_int_equal(key_parse(&block, &key, NULL), ERR_FORMAT);
+    memset(changed + P256_SCALAR, 0xFF, 32);
+    assert_int_equal(key_parse(&block, &key, NULL), ERR_FORMAT);
+    memcpy(changed + P256_SCALAR, order, 32);
+    assert_int_equal(key_parse(&block, &key, NULL), ERR_FORMAT);
+    secret_wipe(changed, sizeof(changed));
+    pem_done(&pem);
+    testpki_bundle_done(&bundle);
+}
+
+/* A certificate whose point is on no curve cannot be anybody's. */
+static void points_beside_the_curve_are_refused(void **state)
+{
+    (void)state;
+    struct testpki_bundle bundle;
+    testpki_bundle(pki, 1, TESTPKI_P256, &bundle);
+    struct pem pem = parse(bundle.client_cert);
+    struct span der = pem.blocks[0].der;
+    static const char before[] = "\x03\x01\x07\x03\x42\x00\x04";
+    const char *point = memmem(der.at, der.len, before, sizeof(before) - 1);
+    assert_non_null(point);
+    char changed[2048];
+    memcpy(changed, der.at, der.len);
+    changed[point - der.at + 20] ^= 1;
+    struct cert cert;
+    struct err_info why = {0};
+    assert_int_equal(cert_parse(span_of(changed, der.len), &cert, &why), ERR_FORMAT);
+    assert_non_null(strstr(why.text, "public key"));
+    pem_done(&pem);
+    testpki_bundle_done(&bundle);
 }
 
 /* The fingerprint of a P-256 key written with this point form, with or without its public part. */
@@ -304,6 +363,8 @@ int main(void)
         cmocka_unit_test(der_must_be_whole_and_alone),
         cmocka_unit_test(damaged_numbers_are_found),
         cmocka_unit_test(a_borrowed_public_part_is_found_out),
+        cmocka_unit_test(scalars_beyond_the_curve_are_refused),
+        cmocka_unit_test(points_beside_the_curve_are_refused),
         cmocka_unit_test(one_key_has_one_fingerprint_in_every_form),
         cmocka_unit_test(encrypted_keys_are_named_as_such),
     };

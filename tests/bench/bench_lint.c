@@ -1,0 +1,140 @@
+/*
+ * How fast credentials are judged, on one core: what lint and import do with a bundle before it is sealed
+ * (both PEM texts read, certificate and key parsed, the key's public part computed and compared), and what an
+ * import does with a row in all (JSON, the above, canonical form, sealing), without the database.
+ *
+ * CPU time of this thread, so that a busy machine does not make it slower than it is. The best of several
+ * rounds counts: the others measure the neighbours.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/secret.h"
+#include "exchange/row.h"
+#include "keys/keys.h"
+#include "pki/content.h"
+#include "pki/init.h"
+#include "support/testpki.h"
+
+#define BUNDLES 1000
+#define ROUNDS  5
+#define AIM     10000.0 /* P-256 bundles a second */
+
+static const struct product product = {.name = "tracker",
+                                       .source = SOURCE_POOL,
+                                       .n_entries = 2,
+                                       .entries = {
+                                           {.sec_tag = 1, .type = CRED_CLIENT_CERT, .from_bundle = true},
+                                           {.sec_tag = 1, .type = CRED_PRIVATE_KEY, .from_bundle = true},
+                                       }};
+
+static const struct product *find_product(void *ctx, const char *name)
+{
+    (void)ctx, (void)name;
+    return &product;
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(bool is_good)
+{
+    if (!is_good) {
+        fprintf(stderr, "bench_lint: a bundle that is good was refused\n");
+        exit(1);
+    }
+}
+
+static void lint_one(const struct testpki_bundle *bundle)
+{
+    struct content cert, key;
+    must(content_read(CRED_CLIENT_CERT, span_str(bundle->client_cert), 1800000000, &cert, NULL) ==
+         CONTENT_GOOD);
+    must(content_read(CRED_PRIVATE_KEY, span_str(bundle->private_key), 1800000000, &key, NULL) ==
+         CONTENT_GOOD);
+    must(content_match(&key, &cert, NULL) == CONTENT_GOOD);
+    content_done(&key);
+    content_done(&cert);
+}
+
+static double bench_lint(struct testpki *pki, enum testpki_key kind, unsigned n)
+{
+    struct testpki_bundle *bundles = calloc(n, sizeof(*bundles));
+    double best = 1e9;
+    must(bundles != NULL);
+    for (unsigned i = 0; i < n; i++) {
+        testpki_bundle(pki, i, kind, &bundles[i]);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        double begin = now_s();
+        for (unsigned i = 0; i < n; i++) {
+            lint_one(&bundles[i]);
+        }
+        double took = now_s() - begin;
+        best = took < best ? took : best;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        testpki_bundle_done(&bundles[i]);
+    }
+    free(bundles);
+    return n / best;
+}
+
+static double bench_rows(struct testpki *pki, unsigned n)
+{
+    static const uint8_t octets[SEAL_KEY_SIZE] = {1};
+    struct seal_key *wrapping_key = seal_key_new(octets);
+    struct keys *keys = keys_new(&(struct keys_config){.wrapping_key = wrapping_key});
+    const struct row_config config = {.keys = keys, .find_product = find_product, .now_s = 1800000000};
+    struct row_reader *reader = row_reader_new(&config);
+    uint8_t *sealed = malloc(ROW_SEALED_MAX);
+    char **rows = calloc(n, sizeof(*rows));
+    double best = 1e9;
+    must(reader != NULL && sealed != NULL && rows != NULL);
+    for (unsigned i = 0; i < n; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof(id), "pool-%06u", i);
+        rows[i] = testpki_row(pki, i, TESTPKI_P256, id, NULL, "tracker", NULL);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        double begin = now_s();
+        for (unsigned i = 0; i < n; i++) {
+            struct store_import row;
+            struct row_refusal refusal;
+            must(row_read(reader, span_str(rows[i]), i + 1, &row, sealed, &refusal, NULL) == 0);
+        }
+        double took = now_s() - begin;
+        best = took < best ? took : best;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        testpki_text_free(rows[i]);
+    }
+    free(rows);
+    free(sealed);
+    row_reader_free(reader);
+    keys_free(keys);
+    seal_key_free(wrapping_key);
+    return n / best;
+}
+
+int main(void)
+{
+    must(pki_init() == 0);
+    struct testpki *pki = testpki_new(1);
+    double p256 = bench_lint(pki, TESTPKI_P256, BUNDLES);
+    printf("count lint_p256 %.0f bundles/s\n", p256);
+    printf("ratio lint_p256_to_aim %.2f 1.00\n", p256 / AIM);
+    printf("count lint_p256_sec1 %.0f bundles/s\n", bench_lint(pki, TESTPKI_P256_SEC1, BUNDLES));
+    printf("count lint_rsa2048 %.0f bundles/s\n", bench_lint(pki, TESTPKI_RSA2048, BUNDLES / 20));
+    printf("count lint_p384 %.0f bundles/s\n", bench_lint(pki, TESTPKI_P384, BUNDLES / 50));
+    printf("count import_rows_p256 %.0f rows/s\n", bench_rows(pki, BUNDLES));
+    testpki_free(pki);
+    return 0;
+}
