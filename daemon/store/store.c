@@ -478,9 +478,6 @@ static int reopen(struct store *st)
 static int resolve(struct store *st, int failure)
 {
     const struct chain_head tail = st->tail;
-    if (sql_is_in_transaction(&st->db)) { /* refused before anything was written: known to be not done */
-        return failure;
-    }
     struct err_info why = st->db.failure;
     bool wrote = tail.seq != st->head.seq;
     int r = reopen(st);
@@ -531,16 +528,13 @@ static int run_transaction(struct store *st, struct store_op **ops, size_t n)
     return r < 0 ? r : finish(st);
 }
 
-/* What is left of a failed batch: no transaction, and no connection that has seen trouble. */
+/* Nothing is left of a failed batch: neither its transaction nor the connection that has seen trouble. */
 static void clean_up(struct store *st, int result)
 {
     if (st->failure.code == 0) {
         err_set(&st->failure, result, "%s", st->db.failure.code ? st->db.failure.text : err_text(result));
     }
-    if (sql_is_in_transaction(&st->db)) {
-        sql_exec(&st->db, "ROLLBACK");
-    }
-    close_database(st);
+    close_database(st); /* rolls back */
     st->must_probe = true;
 }
 

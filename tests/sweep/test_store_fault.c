@@ -19,7 +19,7 @@
 #include "support/vfs_fault.h"
 
 #define BOARDS       3
-#define PATIENCE     4   /* failures in a row until somebody makes the disk good */
+#define PATIENCE     2   /* failures in a row until somebody makes the disk good */
 #define FAILURES_MAX 100 /* of one thing: it will never come right */
 
 static struct {
@@ -27,6 +27,7 @@ static struct {
     uint64_t k;
     bool for_good;
     unsigned failures; /* in a row */
+    unsigned resolved; /* batches that met a fault and could be told as done all the same */
 } run;
 
 /* Something failed: after a while somebody frees the disk. */
@@ -53,7 +54,9 @@ static void open_store(struct kit *kit)
 static void insist(struct kit *kit, struct store_op **ops, size_t n, const char *what)
 {
     for (;;) {
+        uint64_t fired = vfs_fault_fired();
         int r = store_batch(kit->store, ops, n);
+        run.resolved += r == 0 && vfs_fault_fired() > fired;
         bool is_done = true;
         for (size_t i = 0; i < n; i++) {
             is_done = is_done && ops[i]->result == 0;
@@ -112,12 +115,54 @@ static void send_all(struct kit *kit, struct kit_job *jobs, enum ledger_kind kin
     insist(kit, batch, BOARDS, what);
 }
 
-/* The day: three boards; after the claims the daemon restarts, the claims are made anew, then all pass. */
-static void live_through_it(struct kit *kit)
+/* ---- story 1: a new station makes its database and takes its first bundles */
+
+static void begin_nothing(struct kit *kit)
+{
+    (void)kit;
+}
+
+static void live_first_day(struct kit *kit)
+{
+    open_store(kit);
+    set_up_line(kit);
+}
+
+/* ---- story 2: three boards; after the claims the daemon restarts, the claims are made anew, then all pass
+ */
+
+static struct kit set_up; /* closed, with all that the story begins with */
+
+static void copy_file(const char *from_dir, const char *to_dir, const char *name)
+{
+    char from[192], to[192], octets[16384];
+    snprintf(from, sizeof(from), "%s/%s", from_dir, name);
+    snprintf(to, sizeof(to), "%s/%s", to_dir, name);
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in && out);
+    size_t n;
+    while ((n = fread(octets, 1, sizeof(octets), in)) > 0) {
+        assert_int_equal(fwrite(octets, 1, n, out), n);
+    }
+    fclose(in);
+    fclose(out);
+}
+
+static void begin_set_up(struct kit *kit)
+{
+    if (!*set_up.dir) {
+        kit_init(&set_up);
+        live_first_day(&set_up);
+        kit_close(&set_up);
+    }
+    copy_file(set_up.dir, kit->dir, STORE_DB_NAME);
+    copy_file(set_up.dir, kit->dir, "mark");
+}
+
+static void live_working_day(struct kit *kit)
 {
     static struct kit_job jobs[BOARDS];
     open_store(kit);
-    set_up_line(kit);
     for (unsigned i = 0; i < BOARDS; i++) {
         kit_job(kit, &jobs[i], i, kit_imei(i), "WO-1", KIT_POOL);
     }
@@ -145,7 +190,17 @@ static void expect(struct kit *kit, const char *sql, const char *answer)
 }
 
 /* What must hold whatever broke. */
-static void check_day(struct kit *kit)
+static void check_first_day(struct kit *kit)
+{
+    expect(kit, "SELECT group_concat(id || ' ' || state, ', ') FROM bundle",
+           "pool-1 free, pool-2 free, pool-3 free, pool-4 free");
+    expect(kit, "SELECT group_concat(kind) FROM event",
+           "store_created,station_started,product_registered,order_opened,"
+           "bundle_imported,bundle_imported,bundle_imported,bundle_imported");
+    expect(kit, "SELECT count(*) FROM credential", "8");
+}
+
+static void check_working_day(struct kit *kit)
 {
     expect(kit, "SELECT group_concat(id || ' ' || imei || ' ' || state, ', ') FROM bundle ORDER BY no",
            "pool-1 351465800000000 installed, pool-2 351465800000001 installed, pool-3 351465800000002 "
@@ -158,61 +213,82 @@ static void check_day(struct kit *kit)
            "6 6");
     expect(kit, "SELECT count(*) FROM event WHERE kind = 'bundle_bound'", "3");
     expect(kit, "SELECT count(*) FROM event WHERE kind = 'bundle_exposed'", "3");
-    expect(kit, "SELECT count(*) FROM event WHERE kind = 'bundle_imported'", "4");
     expect(kit, "SELECT count(*) FROM event WHERE kind LIKE 'mark%'", "0");
     expect(kit, "SELECT passed FROM work_order", "3");
-    assert_int_equal(store_mark_state(kit->store), STORE_MARK_GOOD);
-    kit_check(kit);
 }
 
-/* One day with one fault; returns how many calls of the kind it made until the fault. */
-static uint64_t live_with(enum vfs_fault kind, uint64_t k, bool for_good, uint64_t *ret_fired)
+static const struct story {
+    const char *name;
+    void (*begin)(struct kit *kit); /* before the faults */
+    void (*live)(struct kit *kit);
+    void (*check)(struct kit *kit); /* after them */
+} stories[] = {
+    {"new station", begin_nothing, live_first_day, check_first_day},
+    {"working day", begin_set_up, live_working_day, check_working_day},
+};
+
+/* One story with one fault; returns how many calls of the kind it made. */
+static uint64_t live_with(const struct story *story, enum vfs_fault kind, uint64_t k, bool for_good,
+                          uint64_t *ret_fired)
 {
     static struct kit kit;
     kit_init(&kit);
     kit.vfs = VFS_FAULT_NAME;
+    vfs_fault_disarm();
+    story->begin(&kit);
     run.kind = kind;
     run.k = k;
     run.for_good = for_good;
     run.failures = 0;
     vfs_fault_arm(kind, k, for_good);
-    live_through_it(&kit);
+    story->live(&kit);
     uint64_t calls = vfs_fault_calls();
     *ret_fired = vfs_fault_fired();
     vfs_fault_disarm();
-    check_day(&kit);
+    story->check(&kit);
+    assert_int_equal(store_mark_state(kit.store), STORE_MARK_GOOD);
+    kit_check(&kit);
     kit_done(&kit);
     return calls;
 }
 
-static void sweep(enum vfs_fault kind, bool for_good)
+static void sweep(const struct story *story, enum vfs_fault kind, bool for_good)
 {
     uint64_t fired;
-    uint64_t opportunities = live_with(kind, 0, false, &fired), n_fired = 0;
+    uint64_t opportunities = live_with(story, kind, 0, false, &fired), n_fired = 0;
     for (uint64_t k = 1; k <= opportunities; k++) {
-        live_with(kind, k, for_good, &fired);
+        live_with(story, kind, k, for_good, &fired);
         n_fired += fired > 0;
     }
-    printf("%-10s %-8s opportunities %4llu fired %4llu\n", vfs_fault_name(kind),
+    printf("%-11s %-10s %-8s opportunities %4llu fired %4llu\n", story->name, vfs_fault_name(kind),
            for_good ? "for_good" : "once", (unsigned long long)opportunities, (unsigned long long)n_fired);
-    assert_true(opportunities > 0);
     assert_int_equal(n_fired, opportunities);
+}
+
+static void sweep_all(bool for_good)
+{
+    for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
+        for (int kind = 0; kind < VFS_FAULTS; kind++) {
+            sweep(&stories[i], (enum vfs_fault)kind, for_good);
+        }
+    }
 }
 
 static void every_call_fails_once(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < VFS_FAULTS; kind++) {
-        sweep((enum vfs_fault)kind, false);
-    }
+    sweep_all(false);
 }
 
+/* A COMMIT whose frames are on the disk although it said "failed", and whose connection could not clean up
+ * after itself, is found done when the database is opened anew: some of these batches must have been. */
 static void every_call_fails_until_told(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < VFS_FAULTS; kind++) {
-        sweep((enum vfs_fault)kind, true);
-    }
+    run.resolved = 0;
+    sweep_all(true);
+    printf("an unknown COMMIT found done: %u\n", run.resolved);
+    assert_true(run.resolved > 0);
 }
 
 int main(void)
@@ -222,5 +298,7 @@ int main(void)
         cmocka_unit_test(every_call_fails_once),
         cmocka_unit_test(every_call_fails_until_told),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    kit_done(&set_up);
+    return failed;
 }
