@@ -49,6 +49,7 @@ struct world_trouble {
     uint32_t noise;    /* of the simulated links that change octets */
     uint32_t commands; /* abort, retry, start */
     uint32_t reboots;
+    uint32_t damage; /* other content put under the product's tags, in racks with SECOND_AGAIN */
     uint32_t store;  /* FAILED answers in bursts, slow commits */
     uint32_t orders; /* closed and opened anew */
     uint32_t stops;  /* the daemon is stopped and started */
@@ -140,6 +141,8 @@ bool world_calm(struct world *w);
 
 /* Everything that must hold. `is_final`: calm has come to its end. NULL, or the first violation. */
 const char *world_check(struct world *w, bool is_final);
+/* What was said on the line of the job that a violation is about; empty when it is about none. */
+const char *world_dialogue(const struct world *w);
 /* Notes a violation of the caller's own, unless there is one already. */
 void world_blame(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

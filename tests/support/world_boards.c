@@ -299,6 +299,20 @@ static void command_something(struct world *w)
     }
 }
 
+/* Another hand wrote to a board that lies about: where a second visit provisions again, it gets its own
+ * bundle back. */
+static void damage_something(struct world *w)
+{
+    uint32_t board = some_board(w, false);
+    if (board != WORLD_NOWHERE && w->config.racks[w->boards[board].rack].second_visit == SECOND_AGAIN) {
+        struct simboard *sim = w->boards[board].sim;
+        simboard_run(sim, w->now_us);
+        if (simboard_entry_put(sim, WORLD_TAG, (unsigned)world_dice(w, 3), "other", 5) < 0) {
+            world_blame(w, "no room for damage");
+        }
+    }
+}
+
 static void reboot_something(struct world *w)
 {
     uint32_t board = some_board(w, true);
@@ -355,14 +369,18 @@ static void stop_daemon(struct world *w)
 
 void world_chance(struct world *w)
 {
+    if (!w->is_troubled) {
+        return; /* what was arranged before the calm */
+    }
     const struct world_trouble *t = &w->config.trouble;
     const struct {
         uint32_t permille;
         void (*act)(struct world *w);
     } acts[] = {
-        {t->pull, pull_or_move},     {t->faults, stop_something},      {t->noise, change_octets},
-        {t->store, trouble_store},   {t->commands, command_something}, {t->reboots, reboot_something},
-        {t->orders, trouble_orders}, {t->stops, stop_daemon},          {t->kills, kill_daemon},
+        {t->damage, damage_something},  {t->pull, pull_or_move},     {t->faults, stop_something},
+        {t->noise, change_octets},      {t->store, trouble_store},   {t->commands, command_something},
+        {t->reboots, reboot_something}, {t->orders, trouble_orders}, {t->stops, stop_daemon},
+        {t->kills, kill_daemon},
     };
     for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++) {
         if (world_hits(w, acts[i].permille)) {
@@ -370,9 +388,7 @@ void world_chance(struct world *w)
         }
     }
     serve_racks(w);
-    if (w->is_troubled) {
-        world_at(w, 1 + (int64_t)world_dice(w, 2 * CHANCE_US), HAPPENS_CHANCE, 0, 0, 0);
-    }
+    world_at(w, 1 + (int64_t)world_dice(w, 2 * CHANCE_US), HAPPENS_CHANCE, 0, 0, 0);
 }
 
 void world_chaos(struct world *w)
@@ -430,6 +446,7 @@ static void serve_calm(struct world *w, uint32_t slot)
         world_blame(w, "board %s does not pass in the calm: %s %s (%s) in job %s", b->imei,
                     outcome_name(view->verdict.outcome), reason_text(view->verdict.reason)->name,
                     view->verdict.detail, view->job);
+        world_keep_dialogue(w, view->job);
     }
     world_pull(w, board);
 }

@@ -61,6 +61,22 @@ const char *world_ask_text(struct world *w, const char *sql, const char *arg)
     return w->answer;
 }
 
+void world_keep_dialogue(struct world *w, const char *job)
+{
+    sqlite3_stmt *s =
+        ask(w, "SELECT d.text FROM dialogue AS d JOIN job ON job.dialogue = d.sha256 WHERE job.id = ?", job);
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        snprintf(w->dialogue, sizeof(w->dialogue), "%.*s", sqlite3_column_bytes(s, 0),
+                 (const char *)sqlite3_column_blob(s, 0));
+    }
+    sqlite3_finalize(s);
+}
+
+const char *world_dialogue(const struct world *w)
+{
+    return w->dialogue;
+}
+
 struct text {
     char *at;
     size_t len, size;

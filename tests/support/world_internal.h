@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "job/job.h"
 #include "keys/keys.h"
 #include "pki/seal.h"
 #include "sim/rng.h"
@@ -119,9 +120,10 @@ struct world {
     uint64_t kill_k;
 
     sqlite3 *reader;
-    char answer[512];
+    char answer[512]; /* to the last question */
     struct world_numbers numbers;
     char violation[400];
+    char dialogue[JOB_DIALOGUE_SIZE];
 };
 
 /* world.c */
@@ -169,6 +171,7 @@ const char *world_put_order(struct world *w, uint32_t rack);
 /* world_check.c */
 void world_check_told(struct world *w, uint32_t slot, const struct slot_view *view);
 void world_check_sent(struct world *w, uint32_t slot, struct span octets);
+void world_keep_dialogue(struct world *w, const char *job);
 void world_reader_open(struct world *w);
 void world_reader_close(struct world *w);
 /* The board holds exactly what its bundle of its rack's product says; else a violation is noted. */

@@ -19,15 +19,16 @@
 #include "support/world.h"
 
 #define RACKS                                                                                                \
-    .n_racks = 3, .racks = {                                                                                 \
-                      {.name = "pool", .slots = 9, .boards = 22, .source = SOURCE_POOL},                     \
-                      {.name = "made", .slots = 8, .boards = 20, .source = SOURCE_BOUND, .is_crlf = true},   \
-                      {.name = "old",                                                                        \
-                       .slots = 4,                                                                           \
-                       .boards = 10,                                                                         \
-                       .source = SOURCE_POOL,                                                                \
-                       .proof = PROOF_PRESENCE,                                                              \
-                       .start = START_SCAN},                                                                 \
+    .n_racks = 3,                                                                                            \
+    .racks = {                                                                                               \
+        {.name = "pool", .slots = 9, .boards = 22, .source = SOURCE_POOL, .second_visit = SECOND_AGAIN},     \
+        {.name = "made", .slots = 8, .boards = 20, .source = SOURCE_BOUND, .is_crlf = true},                 \
+        {.name = "old",                                                                                      \
+         .slots = 4,                                                                                         \
+         .boards = 10,                                                                                       \
+         .source = SOURCE_POOL,                                                                              \
+         .proof = PROOF_PRESENCE,                                                                            \
+         .start = START_SCAN},                                                                               \
     }
 
 static const struct scenario {
@@ -44,16 +45,18 @@ static const struct scenario {
                          .faults = 200,
                          .noise = 100,
                          .commands = 150,
+                         .damage = 300,
                          .reboots = 50,
                          .store = 30,
                          .orders = 10,
                          .stops = 5,
                          .kills = 10}}},
     {"hands", {RACKS, .trouble = {.seconds = 40, .pull = 700, .commands = 300, .orders = 30}}},
-    {"noise", {RACKS, .trouble = {.seconds = 60, .pull = 30, .noise = 400}}},
-    {"broken", {RACKS, .trouble = {.seconds = 60, .pull = 30, .faults = 400, .reboots = 100}}},
-    {"disk", {RACKS, .trouble = {.seconds = 40, .pull = 100, .store = 250}}},
-    {"killed", {RACKS, .trouble = {.seconds = 40, .pull = 100, .store = 20, .stops = 30, .kills = 60}}},
+    {"noise", {RACKS, .trouble = {.seconds = 60, .pull = 30, .noise = 400, .damage = 400}}},
+    {"broken", {RACKS, .trouble = {.seconds = 60, .pull = 30, .faults = 400, .damage = 300, .reboots = 100}}},
+    {"disk", {RACKS, .trouble = {.seconds = 40, .pull = 100, .damage = 300, .store = 250}}},
+    {"killed",
+     {RACKS, .trouble = {.seconds = 40, .pull = 100, .damage = 300, .store = 20, .stops = 30, .kills = 60}}},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(*scenarios))
 
@@ -75,7 +78,7 @@ static bool run(const struct scenario *s, uint64_t seed, struct story *ret)
     world_calm(w);
     const char *violation = world_check(w, true);
     if (violation) {
-        print_message("%s:%llu: %s\n", s->name, (unsigned long long)seed, violation);
+        print_message("%s:%llu: %s\n%s", s->name, (unsigned long long)seed, violation, world_dialogue(w));
     }
     *ret = (struct story){.numbers = world_numbers(w)};
     ret->events = world_events(w, &ret->len);
