@@ -15,6 +15,7 @@
 #include "store/reader.h"
 #include "store/statement.h"
 #include "support/storekit.h"
+#include "support/vfs_fault.h"
 
 struct fixture {
     struct kit kit;
@@ -372,6 +373,43 @@ static void a_reader_stands_in_nobodys_way(void **state)
     json_free(totals);
 }
 
+static void a_reader_survives_a_failing_disk(void **state)
+{
+    struct fixture *f = *state;
+    run_job(&f->kit, 1, kit_imei(1), OUTCOME_PASS, REASON_ok);
+    vfs_fault_register();
+    vfs_fault_disarm();
+    struct store_reader *reader = NULL;
+    assert_int_equal(store_reader_open(&reader, f->kit.dir, VFS_FAULT_NAME, NULL), 0);
+
+    static const enum vfs_fault kinds[] = {VFS_READ, VFS_SHM_MAP, VFS_OPEN};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        run_job(&f->kit, 2 + (unsigned)i, kit_imei(1), OUTCOME_PASS,
+                REASON_ok); /* nothing may come from a cache */
+        store_reader_close(reader);
+        assert_int_equal(store_reader_open(&reader, f->kit.dir, VFS_FAULT_NAME, NULL), 0);
+        vfs_fault_arm(VFS_READ, 1, true); /* breaks the connection that is open */
+        struct json *job = NULL;
+        struct err_info err = {0};
+        assert_int_equal(store_read_job(reader, kit_job_id(1), &job, &err), ERR_STORE);
+        assert_true(vfs_fault_fired() > 0 && *err.text);
+
+        vfs_fault_arm(kinds[i], 1, true); /* and then the new one, on its way */
+        assert_int_equal(store_read_job(reader, kit_job_id(1), &job, NULL), ERR_STORE);
+        assert_true(vfs_fault_fired() > 0);
+        vfs_fault_disarm();
+        assert_int_equal(store_read_job(reader, kit_job_id(1), &job, NULL), 0);
+        json_free(job);
+    }
+    store_reader_close(reader);
+
+    char nowhere[160];
+    snprintf(nowhere, sizeof(nowhere), "%s/nowhere", f->kit.dir);
+    struct err_info err = {0};
+    assert_int_equal(store_reader_open(&reader, nowhere, NULL, &err), ERR_STORE);
+    assert_true(*err.text);
+}
+
 /* ---- plans */
 
 /* Tables that stay small, or are read whole on purpose. */
@@ -444,6 +482,7 @@ int main(void)
         CASE(a_board_shows_its_bundle_and_its_jobs),
         CASE(events_are_pulled_in_order_and_none_is_missed),
         CASE(a_reader_stands_in_nobodys_way),
+        CASE(a_reader_survives_a_failing_disk),
         CASE(no_statement_reads_a_whole_large_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
