@@ -38,6 +38,16 @@ static bool next(struct sim_args *a)
     return true;
 }
 
+bool sim_args_empty(struct sim_args *a)
+{
+    struct sim_args look = *a;
+
+    if (!next(&look) || (look.at < look.end && *look.at != ','))
+        return false;
+    *a = look;
+    return true;
+}
+
 uint32_t sim_args_number(struct sim_args *a, uint32_t max)
 {
     if (!next(a))

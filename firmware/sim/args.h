@@ -20,6 +20,9 @@ struct sim_args sim_args_begin(const char *at, size_t len);
 /* Whether a further parameter follows. */
 bool sim_args_more(const struct sim_args *a);
 
+/* True, and steps over it, if the next parameter is empty: nothing up to a comma or the end. */
+bool sim_args_empty(struct sim_args *a);
+
 /* A decimal number up to `max`. Returns 0 after a mistake. */
 uint32_t sim_args_number(struct sim_args *a, uint32_t max);
 

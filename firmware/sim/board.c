@@ -324,6 +324,7 @@ struct simboard *simboard_new(const struct simboard_config *config)
     memcpy(b->own_imei, b->config.imei, sizeof b->own_imei);
     b->own_flow = config->flow;
     b->own_fifo = config->fifo;
+    b->own_nvm_ms = config->nvm_ms;
     modem_init(&b->modem, &b->config, &b->rng);
     b->is_plugged = true;
     simboard_power_up(b);

@@ -8,9 +8,9 @@
  * board. What falls due between two calls is caught up in order and with its own time, so calling late
  * changes nothing that the board does; it only lets the host see it late.
  *
- * Memory. Everything is allocated by simboard_new. The single exception is the certificate check of families
- * that answer 527, where OpenSSL allocates and frees within the call. A board is used by one thread at a
- * time.
+ * Memory. Everything is allocated by simboard_new. The single exception is what needs OpenSSL, the
+ * certificate check of families that answer 527 and everything with keys: it allocates and frees within the
+ * call. A board is used by one thread at a time.
  *
  * A life: simboard_new (plugged and powered, boots at time 0) · simboard_port_open · simboard_from_host /
  * simboard_to_host / simboard_next_us … · simboard_free. The store survives reboots, unplugging and closing.
@@ -200,6 +200,7 @@ struct simboard_entry {
     const char *content; /* not NUL-terminated */
     size_t len;
     uint8_t sha256[SIM_SHA256_SIZE]; /* of the content, whatever the family shows in its list */
+    bool is_generated;               /* made by %KEYGEN; the content is then its private key in PEM */
 };
 
 /* Entries 0 … count - 1 in the order of the store; without the modem's reserved rows. */
@@ -211,6 +212,19 @@ bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned ty
 /* Puts an entry into the store from outside, replacing; not counted as a write. Returns 0, or -1 if it does
  * not fit. */
 int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, const void *content, size_t len);
+
+/*
+ * What the board's own keys can do, for tests of possession. The entry is a P-256 private key, written or
+ * generated; tag SIM_IDENTITY_TAG with type 6 is the device's identity key. Both return the length, or 0 if
+ * there is no such key or memory is short. The signature is ECDSA over SHA-256 in DER.
+ */
+#define SIM_IDENTITY_TAG 4294967294u
+#define SIM_SIGN_MAX     72
+#define SIM_PUBLIC_MAX   256 /* NUL included */
+size_t simboard_sign(struct simboard *b, uint32_t sec_tag, unsigned type, const void *octets, size_t len,
+                     uint8_t out[SIM_SIGN_MAX]);
+size_t simboard_public_key(const struct simboard *b, uint32_t sec_tag, unsigned type,
+                           char out[SIM_PUBLIC_MAX]);
 
 /* Wear per (tag, type), of at most SIM_WEAR_MAX pairs. */
 #define SIM_WEAR_MAX 128
@@ -260,18 +274,26 @@ struct simboard_info simboard_info(const struct simboard *b);
  *   fifo:n                  RTS/CTS is not wired and n octets are kept while busy
  *   drain:us                the board needs so long to take an octet (with fifo: overruns within a line)
  *   newline:crlf|lf|cr      line ends inside quotes are rewritten on the way
+ *   newline_all:crlf|lf|cr  all line ends, as a terminal program does with its own keys too
+ *   delay:us                each octet takes so much longer, both ways, as through a slow bridge
  *   hang[:p]@when           never answers and never takes a command again until it is reset
  *   lost_reply[:p]@when     executed, but the answer never comes
  *   unplug@byte:k           unplugged once k octets have arrived from now on          (once)
  *   reboot@command:k        reset in place of executing the k-th command from now on  (once)
  *   urc:p                   an unsolicited line somewhere inside an answer with probability p
  *   stored_wrong:p          answers OK to a write and keeps another content
+ *   keygen_failed[:p]       %KEYGEN ends with 523
  *   supply_low              528 where the family knows it, %XVBAT shows it; the warning stays latched
- * afterwards memory_full             515 for every write active                  +CFUN is 1, now and after
- * each boot stray_entry[:tag.type]  an entry that nobody here wrote; 16842753.4 by default same_imei the IMEI
- * of config.twin_imei
+ *   memory_full             515 for every write
+ *   no_tokens               a build without %JWT and %KEYINJECT: 51
+ *   active                  +CFUN is 1, now and after each boot
+ *   stray_entry[:tag.type]  an entry that nobody here wrote; 16842753.4 by default
+ *   same_imei               the IMEI of config.twin_imei; also called duplicate_imei
+ *   wrong_family[:F1]       version, model and hardware of another family; it behaves as its own
+ *   slow_nvm:ms             a write or a delete takes so long
  *
- *   when: write, list, read, delete (of %CMNG), any, or command:k (the k-th from now on). Default: any.
+ *   when: write, list, read, delete (of %CMNG), keygen, any, or command:k (the k-th from now on). Default:
+ * any.
  *
  * Returns 0, or -1 with the explanation in `why` (may be NULL): a sentence, at most SIM_FAULT_WHY with its
  * NUL.

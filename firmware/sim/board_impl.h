@@ -60,7 +60,7 @@ enum board_state {
     BOARD_HUNG,
 };
 
-enum fault_when { WHEN_ANY, WHEN_WRITE, WHEN_LIST, WHEN_READ, WHEN_DELETE, WHEN_COMMAND };
+enum fault_when { WHEN_ANY, WHEN_WRITE, WHEN_LIST, WHEN_READ, WHEN_DELETE, WHEN_KEYGEN, WHEN_COMMAND };
 
 /* hang and lost_reply */
 struct timed_fault {
@@ -79,7 +79,8 @@ struct exact_slot {
 
 /* Times that a fault given as text did something, where nobody else counts. */
 struct fired_counts {
-    uint64_t hang, lost_reply, unplug, reboot, urc, fifo, active, stray_entry, same_imei;
+    uint64_t hang, lost_reply, unplug, reboot, urc, fifo, active, stray_entry, same_imei, wrong_family,
+        slow_nvm, delay;
 };
 
 struct simboard {
@@ -129,7 +130,9 @@ struct simboard {
     enum sim_flow own_flow;
     uint32_t own_fifo;
     bool has_small_fifo; /* the fault fifo overrides what the driver keeps */
+    uint32_t own_nvm_ms;
     uint32_t drain_us;
+    uint32_t link_delay_us; /* added to each octet's time, both ways */
     double urc;
     struct timed_fault timed[SIM_FAULT_MAX];
     struct exact_slot exact[EXACT_ALL_MAX];

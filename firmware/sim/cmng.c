@@ -15,11 +15,15 @@
 #include <string.h>
 
 #include "sim/cert_check.h"
+#include "sim/p256.h"
 
 #define TAG_MAX        2147483647u
 #define LIST_US        4000
 #define LIST_ROW_US    200
+#define PSK            3
 #define PUBLIC_KEY     5
+#define LONG_READ      4096
+#define ENDORSEMENT    8
 #define OWNERSHIP_KEY  9
 #define PUBLIC_TAG_MAX 9
 
@@ -43,7 +47,7 @@ static const struct type_rule type_rules[] = {
     [5] = {.is_writable = true, .is_readable = true, .is_deletable = true},
     [6] = {.is_listed = true},
     [7] = {.is_listed = false},
-    [8] = {.is_listed = true},
+    [8] = {.is_listed = true, .is_readable = true}, /* its public key */
     [9] = {.is_writable = true, .is_listed = true, .is_readable = true},
     [10] = {.is_listed = true},
     [11] = {.is_listed = true},
@@ -81,6 +85,16 @@ static void shown_digest(const struct modem *m, unsigned type, const uint8_t *sh
     hex_of(m->family->has_real_digest ? sha256 : placeholder, out);
 }
 
+/* Two digits an octet. */
+static bool is_hex(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!memchr("0123456789abcdefABCDEF", text[i], 22))
+            return false;
+    }
+    return len % 2 == 0;
+}
+
 static int check_write(struct modem *m, const struct modem_call *call)
 {
     int code = modem_may_change(m);
@@ -88,8 +102,13 @@ static int check_write(struct modem *m, const struct modem_call *call)
         return code;
     if (!type_rules[call->type].is_writable)
         return CME_NO_ACCESS;
-    if (call->type == OWNERSHIP_KEY && flash_find(&m->flash, call->sec_tag, call->type) >= 0)
-        return CME_EXISTS;
+    int old = flash_find(&m->flash, call->sec_tag, call->type);
+    bool is_kept = call->type == OWNERSHIP_KEY ||
+                   (m->config->keeps_generated && m->flash.slots[old < 0 ? 0 : old].is_generated);
+    if (old >= 0 && is_kept)
+        return modem_exists(m);
+    if (call->type == PSK && m->config->checks_psk && !is_hex(call->content, call->content_len))
+        return CME_NOT_A_CERTIFICATE;
     if (call->type <= 1 && m->family->checks_certificates &&
         !sim_cert_check(call->content, call->content_len))
         return CME_NOT_A_CERTIFICATE;
@@ -162,6 +181,7 @@ void cmng_begin(struct modem *m, struct modem_call *call)
         call->us = LIST_US + LIST_ROW_US * (uint32_t)m->flash.count;
         return;
     case MODEM_OTHER:
+    case MODEM_KEYGEN:
         return;
     }
     if (call->code == CME_OK && call->class != MODEM_CRED_READ)
@@ -179,12 +199,43 @@ static bool is_asked(const struct modem_call *call, uint32_t sec_tag, unsigned t
            (call->type_filter == MODEM_ANY_TYPE || call->type_filter == type) && type_rules[type].is_listed;
 }
 
+static bool is_before(const struct flash_entry *a, const struct flash_entry *b)
+{
+    return a->sec_tag != b->sec_tag ? a->sec_tag < b->sec_tag : a->type < b->type;
+}
+
+/* Indices of the store's entries as the list shows them. */
+static void list_order(const struct modem *m, unsigned char order[SIM_ENTRY_MAX])
+{
+    const struct flash_entry *slots = m->flash.slots;
+    size_t count = m->flash.count;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        switch (m->config->list_order) {
+        case SIM_LIST_STORED:
+            break;
+        case SIM_LIST_REVERSED:
+            at = count - 1 - i;
+            break;
+        case SIM_LIST_SORTED:
+            for (; at > 0 && is_before(&slots[i], &slots[order[at - 1]]); at--)
+                order[at] = order[at - 1];
+            break;
+        }
+        order[at] = (unsigned char)i;
+    }
+}
+
 static void list(struct modem *m, const struct modem_call *call, struct modem_reply *reply)
 {
     char digest[2 * SIM_SHA256_SIZE + 1];
 
+    unsigned char order[SIM_ENTRY_MAX];
+
+    list_order(m, order);
     for (size_t i = 0; i < m->flash.count; i++) {
-        const struct flash_entry *slot = &m->flash.slots[i];
+        const struct flash_entry *slot = &m->flash.slots[order[i]];
         if (!is_asked(call, slot->sec_tag, slot->type))
             continue;
         shown_digest(m, slot->type, slot->sha256, digest);
@@ -203,6 +254,19 @@ static void list(struct modem *m, const struct modem_call *call, struct modem_re
     }
 }
 
+/* Of a key pair made by the modem only the public half comes out. */
+static void add_content(const struct modem *m, const struct flash_entry *slot, struct modem_reply *reply)
+{
+    const char *content = m->flash.memory + slot->at;
+    struct p256_key key;
+    char pem[P256_PEM_SIZE];
+
+    if (slot->type < ENDORSEMENT || p256_read(&key, content, slot->len) < 0)
+        modem_reply_add(reply, content, slot->len);
+    else
+        modem_reply_add(reply, pem, p256_public_pem(&key, pem));
+}
+
 static void read_entry(struct modem *m, const struct modem_call *call, struct modem_reply *reply)
 {
     char digest[2 * SIM_SHA256_SIZE + 1];
@@ -210,8 +274,9 @@ static void read_entry(struct modem *m, const struct modem_call *call, struct mo
 
     shown_digest(m, slot->type, slot->sha256, digest);
     modem_reply_printf(reply, "%%CMNG: %u,%u,\"%s\",\r\n\"", (unsigned)slot->sec_tag, slot->type, digest);
-    modem_reply_add(reply, m->flash.memory + slot->at, slot->len);
+    add_content(m, slot, reply);
     modem_reply_printf(reply, "\"\r\n");
+    m->has_crashed = m->config->crashes_on_long_read && slot->len > LONG_READ;
 }
 
 /* That it fits was seen at the begin; something put in from outside meanwhile can still be in its way. */
@@ -256,6 +321,7 @@ int cmng_end(struct modem *m, struct modem_call *call, struct modem_reply *reply
         delete_entry(m, call);
         break;
     case MODEM_OTHER:
+    case MODEM_KEYGEN:
         break;
     }
     return CME_OK;
@@ -296,8 +362,12 @@ static int check_public_write(struct modem *m, struct modem_call *call)
     if (code != CME_OK)
         return code;
     if (find_public_key(m) >= 0)
-        return CME_EXISTS; /* one key at most; %CMNG=3,<tag>,5 deletes it */
-    return flash_fits(&m->flash, call->sec_tag, PUBLIC_KEY, call->content_len) ? CME_OK : CME_MEMORY_FULL;
+        return m->config->public_key_exists ? m->config->public_key_exists
+                                            : CME_EXISTS; /* one key at most; %CMNG=3,<tag>,5 deletes it */
+    m->refused_memory += m->is_memory_full;
+    return !m->is_memory_full && flash_fits(&m->flash, call->sec_tag, PUBLIC_KEY, call->content_len)
+               ? CME_OK
+               : CME_MEMORY_FULL;
 }
 
 void xpmng_begin(struct modem *m, struct modem_call *call)

@@ -29,6 +29,8 @@ static bool is_when(const struct simboard *b, const struct timed_fault *f)
         return class == MODEM_CRED_READ;
     case WHEN_DELETE:
         return class == MODEM_DELETE;
+    case WHEN_KEYGEN:
+        return class == MODEM_KEYGEN;
     case WHEN_COMMAND:
         return b->commands == f->k;
     }
@@ -154,7 +156,7 @@ static int set_drain(struct simboard *b, struct spec *s)
     return take_count(s, 1000000, &b->drain_us);
 }
 
-static int set_newline(struct simboard *b, struct spec *s)
+static int take_newline(struct simboard *b, struct spec *s, bool is_everywhere)
 {
     static const struct {
         const char *name;
@@ -164,10 +166,21 @@ static int set_newline(struct simboard *b, struct spec *s)
     for (size_t i = 0; s->value && i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(s->value, names[i].name) == 0) {
             b->path.newline = names[i].newline;
+            b->path.is_everywhere = is_everywhere;
             return 0;
         }
     }
-    return refuse(s, "newline wants crlf, lf or cr");
+    return refuse(s, "%s wants crlf, lf or cr", s->text);
+}
+
+static int set_newline(struct simboard *b, struct spec *s)
+{
+    return take_newline(b, s, false);
+}
+
+static int set_newline_all(struct simboard *b, struct spec *s)
+{
+    return take_newline(b, s, true);
 }
 
 /* The older fault of the same moment, or a free place, or NULL. */
@@ -187,11 +200,9 @@ static struct timed_fault *place_for(struct simboard *b, const struct timed_faul
 
 static int set_timed(struct simboard *b, struct spec *s, bool is_hang)
 {
-    static const char *const names[] = {[WHEN_ANY] = "any",
-                                        [WHEN_WRITE] = "write",
-                                        [WHEN_LIST] = "list",
-                                        [WHEN_READ] = "read",
-                                        [WHEN_DELETE] = "delete"};
+    static const char *const names[] = {
+        [WHEN_ANY] = "any",   [WHEN_WRITE] = "write",   [WHEN_LIST] = "list",
+        [WHEN_READ] = "read", [WHEN_DELETE] = "delete", [WHEN_KEYGEN] = "keygen"};
     struct timed_fault f = {.is_used = true, .is_hang = is_hang, .when = WHEN_COMMAND};
 
     if (take_probability(s, 1, &f.p) < 0)
@@ -202,7 +213,7 @@ static int set_timed(struct simboard *b, struct spec *s, bool is_hang)
             f.when = i;
     }
     if (f.when == WHEN_COMMAND && !take_place(when, "command", &f.k))
-        return refuse(s, "%s wants @write, @list, @read, @delete, @any or @command:k", s->text);
+        return refuse(s, "%s wants @write, @list, @read, @delete, @keygen, @any or @command:k", s->text);
     if (f.when == WHEN_COMMAND)
         f.k += b->commands;
     struct timed_fault *to = place_for(b, &f);
@@ -263,7 +274,7 @@ static int set_supply_low(struct simboard *b, struct spec *s)
 {
     if (no_value(s) < 0)
         return -1;
-    b->modem.is_supply_low = b->modem.is_warning_latched = true;
+    modem_set_supply(&b->modem, true);
     return 0;
 }
 
@@ -308,6 +319,43 @@ static int set_same_imei(struct simboard *b, struct spec *s)
     return 0;
 }
 
+static int set_wrong_family(struct simboard *b, struct spec *s)
+{
+    enum sim_family other = b->config.family == SIM_F1 ? SIM_F2B : SIM_F1;
+
+    if (s->value && sim_family_parse(s->value, &other) < 0)
+        return refuse(s, "wrong_family wants a family, as in wrong_family:F1.3b");
+    b->modem.shown = sim_family_get(other);
+    b->fired.wrong_family++;
+    return 0;
+}
+
+static int set_slow_nvm(struct simboard *b, struct spec *s)
+{
+    if (take_count(s, 600000, &b->config.nvm_ms) < 0)
+        return -1;
+    b->fired.slow_nvm++;
+    return 0;
+}
+
+static int set_delay(struct simboard *b, struct spec *s)
+{
+    return take_count(s, 1000000, &b->link_delay_us);
+}
+
+static int set_keygen_failed(struct simboard *b, struct spec *s)
+{
+    return take_probability(s, 1, &b->modem.keygen_failed);
+}
+
+static int set_no_tokens(struct simboard *b, struct spec *s)
+{
+    if (no_value(s) < 0)
+        return -1;
+    b->modem.has_no_tokens = true;
+    return 0;
+}
+
 static const struct {
     const char *name;
     bool has_when; /* may be followed by @moment */
@@ -331,6 +379,13 @@ static const struct {
     {.name = "active", .set = set_active},
     {.name = "stray_entry", .set = set_stray_entry},
     {.name = "same_imei", .set = set_same_imei},
+    {.name = "duplicate_imei", .set = set_same_imei},
+    {.name = "wrong_family", .set = set_wrong_family},
+    {.name = "slow_nvm", .set = set_slow_nvm},
+    {.name = "delay", .set = set_delay},
+    {.name = "newline_all", .set = set_newline_all},
+    {.name = "keygen_failed", .set = set_keygen_failed},
+    {.name = "no_tokens", .set = set_no_tokens},
 };
 
 /* Cuts the text at the first `mark` and returns what follows, or NULL. */
@@ -405,6 +460,7 @@ void simboard_clear_faults(struct simboard *b)
     p->drop = p->garble = p->dup = 0;
     p->cut = 0;
     p->newline = PATH_AS_IS;
+    p->is_everywhere = false;
     b->config.flow = b->own_flow;
     b->config.fifo = b->own_fifo;
     b->has_small_fifo = false;
@@ -412,6 +468,11 @@ void simboard_clear_faults(struct simboard *b)
     b->urc = 0;
     b->modem.stored_wrong = 0;
     b->modem.is_supply_low = b->modem.is_memory_full = b->modem.boots_active = false;
+    b->modem.has_no_tokens = false;
+    b->modem.keygen_failed = 0;
+    b->modem.shown = b->modem.family;
+    b->config.nvm_ms = b->own_nvm_ms;
+    b->link_delay_us = 0;
     memcpy(b->config.imei, b->own_imei, sizeof b->config.imei);
     memset(b->timed, 0, sizeof b->timed);
     exact_clear(b);
@@ -441,6 +502,13 @@ uint64_t simboard_fault_fired(const struct simboard *b, const char *kind)
         {"active", b->fired.active},
         {"stray_entry", b->fired.stray_entry},
         {"same_imei", b->fired.same_imei},
+        {"duplicate_imei", b->fired.same_imei},
+        {"wrong_family", b->fired.wrong_family},
+        {"slow_nvm", b->fired.slow_nvm},
+        {"delay", b->fired.delay},
+        {"newline_all", b->path.newline_fired},
+        {"keygen_failed", b->modem.keygen_failed_fired},
+        {"no_tokens", b->modem.no_tokens_fired},
     };
 
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {

@@ -58,6 +58,11 @@ void flash_remove(struct flash *s, size_t i)
     }
 }
 
+void flash_clear(struct flash *s)
+{
+    s->count = s->used = 0;
+}
+
 struct simboard_wear *flash_wear(struct flash *s, uint32_t sec_tag, unsigned type)
 {
     for (size_t i = 0; i < s->wear_count; i++) {

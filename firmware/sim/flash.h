@@ -11,7 +11,8 @@
 struct flash_entry {
     uint32_t sec_tag;
     unsigned type;
-    size_t at; /* of its content in `memory` */
+    bool is_generated; /* by %KEYGEN */
+    size_t at;         /* of its content in `memory` */
     size_t len;
     uint8_t sha256[SIM_SHA256_SIZE];
 };
@@ -36,6 +37,7 @@ bool flash_fits(const struct flash *s, uint32_t sec_tag, unsigned type, size_t l
 int flash_put(struct flash *s, uint32_t sec_tag, unsigned type, const void *content, size_t len);
 
 void flash_remove(struct flash *s, size_t i);
+void flash_clear(struct flash *s); /* all entries; wear stays */
 
 /* The wear counter of a pair, made on first use; NULL when all are taken by other pairs. */
 struct simboard_wear *flash_wear(struct flash *s, uint32_t sec_tag, unsigned type);

@@ -1,6 +1,7 @@
 /* What tests and the state file look at, and the names on the command line. Nothing here changes a running
  * board. */
 #include "sim/board_impl.h"
+#include "sim/cose.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ struct simboard_entry simboard_entry_at(const struct simboard *b, size_t i)
     struct simboard_entry entry = {.sec_tag = slot->sec_tag,
                                    .type = slot->type,
                                    .content = b->modem.flash.memory + slot->at,
-                                   .len = slot->len};
+                                   .len = slot->len,
+                                   .is_generated = slot->is_generated};
     memcpy(entry.sha256, slot->sha256, sizeof entry.sha256);
     return entry;
 }
@@ -35,6 +37,38 @@ bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned ty
 int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, const void *content, size_t len)
 {
     return flash_put(&b->modem.flash, sec_tag, type, content, len);
+}
+
+#define IDENTITY_TYPE 6
+
+static int find_key(const struct simboard *b, uint32_t sec_tag, unsigned type, struct p256_key *ret)
+{
+    if (sec_tag == SIM_IDENTITY_TAG && type == IDENTITY_TYPE)
+        return cose_identity_key(&b->modem, ret);
+    int i = flash_find(&b->modem.flash, sec_tag, type);
+    if (i < 0)
+        return -1;
+    const struct flash_entry *slot = &b->modem.flash.slots[i];
+    return p256_read(ret, b->modem.flash.memory + slot->at, slot->len);
+}
+
+size_t simboard_sign(struct simboard *b, uint32_t sec_tag, unsigned type, const void *octets, size_t len,
+                     uint8_t out[SIM_SIGN_MAX])
+{
+    uint8_t digest[SIM_SHA256_SIZE], sign[P256_SIGN];
+    struct p256_key key;
+
+    flash_sha256(octets, len, digest);
+    if (find_key(b, sec_tag, type, &key) < 0 || p256_sign(&key, digest, &b->rng, sign) < 0)
+        return 0;
+    return p256_sign_der(sign, out);
+}
+
+size_t simboard_public_key(const struct simboard *b, uint32_t sec_tag, unsigned type,
+                           char out[SIM_PUBLIC_MAX])
+{
+    struct p256_key key;
+    return find_key(b, sec_tag, type, &key) < 0 ? 0 : p256_public_pem(&key, out);
 }
 
 size_t simboard_wear_count(const struct simboard *b)

@@ -13,6 +13,7 @@
 
 #define FORM(form)   (1u << (form))
 #define QUICK_US     2000
+#define SIGN_US      20000
 #define REFUSE_US    6000 /* refusals of 5 to 9 ms were seen on an nRF9160 */
 #define SUPPLY_GOOD  3600 /* mV */
 #define SUPPLY_LOW   2900
@@ -43,11 +44,28 @@ int modem_bad_parameter(const struct modem *m)
     return m->config->bad_parameter ? m->config->bad_parameter : CME_BARE;
 }
 
+int modem_denied(const struct modem *m)
+{
+    return m->family->has_denied ? CME_DENIED : CME_NO_ACCESS;
+}
+
+int modem_exists(const struct modem *m)
+{
+    return m->family->has_exists ? CME_EXISTS : CME_NO_ACCESS;
+}
+
+/* An event is told once: the warning stays latched when the supply comes back, until it is armed again. */
+void modem_set_supply(struct modem *m, bool is_low)
+{
+    m->is_supply_low = is_low;
+    m->is_warning_latched |= is_low && m->is_warning_armed;
+}
+
 int modem_may_change(struct modem *m)
 {
     if (m->is_lte_active)
         return CME_ACTIVE;
-    if (m->family->has_power_warning && (m->is_supply_low || m->is_warning_latched)) {
+    if (m->family->has_power_warning && m->is_warning_latched) {
         m->refused_supply += m->is_supply_low;
         return CME_POWER_WARNING;
     }
@@ -90,6 +108,14 @@ static bool cfun_ends_lte(uint32_t mode)
     return mode == 0 || mode == 4 || mode == 20 || mode == 44;
 }
 
+/* The card is powered by full functionality and by 41; flight mode with 44 leaves it on. */
+static bool uicc_after(const struct modem *m, uint32_t mode)
+{
+    if (mode == 1 || mode == 2 || mode == 21 || mode == 41)
+        return true;
+    return mode != 0 && mode != 4 && mode != 40 && m->is_uicc_active;
+}
+
 static void cfun_begin(struct modem *m, struct modem_call *call)
 {
     if (call->form != MODEM_SET)
@@ -115,6 +141,7 @@ static int cfun_end(struct modem *m, struct modem_call *call, struct modem_reply
                            m->family->has_receive_only ? "2," : "");
     } else {
         m->cfun = mode;
+        m->is_uicc_active = uicc_after(m, mode);
         if (mode == 1 || mode == 2 || mode == 21)
             m->is_lte_active = true;
         else if (cfun_ends_lte(mode))
@@ -134,14 +161,14 @@ static int cgmi_end(struct modem *m, struct modem_call *call, struct modem_reply
 static int cgmm_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    modem_reply_printf(reply, "%s\r\n", m->family->model);
+    modem_reply_printf(reply, "%s\r\n", m->shown->model);
     return CME_OK;
 }
 
 static int cgmr_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    modem_reply_printf(reply, "%s\r\n", m->family->firmware);
+    modem_reply_printf(reply, "%s\r\n", m->shown->firmware);
     return CME_OK;
 }
 
@@ -171,21 +198,21 @@ static int cgsn_end(struct modem *m, struct modem_call *call, struct modem_reply
 static int shortswver_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    modem_reply_printf(reply, "%%SHORTSWVER: %s\r\n", m->family->short_version);
+    modem_reply_printf(reply, "%%SHORTSWVER: %s\r\n", m->shown->short_version);
     return CME_OK;
 }
 
 static int hwversion_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    modem_reply_printf(reply, "%%HWVERSION: %s\r\n", m->family->hardware);
+    modem_reply_printf(reply, "%%HWVERSION: %s\r\n", m->shown->hardware);
     return CME_OK;
 }
 
 static int xmodemuuid_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
     (void)call;
-    modem_reply_printf(reply, "%%XMODEMUUID: %s\r\n", m->family->modem_uuid);
+    modem_reply_printf(reply, "%%XMODEMUUID: %s\r\n", m->shown->modem_uuid);
     return CME_OK;
 }
 
@@ -204,12 +231,15 @@ static int xvbat_end(struct modem *m, struct modem_call *call, struct modem_repl
 }
 
 /* Without an active UICC there is nothing to tell. */
-static int no_uicc_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
+static int uicc_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
 {
-    (void)m;
-    (void)call;
-    (void)reply;
-    return CME_BARE;
+    bool is_iccid = call->row->name[0] == '%';
+    const char *number = is_iccid ? m->config->iccid : m->config->imsi;
+
+    if (!m->is_uicc_active || number[0] == '\0')
+        return CME_BARE;
+    modem_reply_printf(reply, "%s%s\r\n", is_iccid ? "%XICCID: " : "", number);
+    return CME_OK;
 }
 
 /* =1,30 arms the warning again; with a supply that is still low it comes back at once. */
@@ -222,8 +252,37 @@ static int xpofwarn_end(struct modem *m, struct modem_call *call, struct modem_r
     if (!sim_args_end(&call->args) || level < POWER_NUMBER)
         return modem_bad_parameter(m);
 
+    m->is_warning_armed = is_on;
     m->is_warning_latched = is_on && m->is_supply_low;
     return CME_OK;
+}
+
+/* 0: all the modem's data, 1: what the user configured, none of which is kept here. Whether 0 takes the
+ * credentials along is not documented. */
+static void xfactoryreset_begin(struct modem *m, struct modem_call *call)
+{
+    call->mode = sim_args_number(&call->args, 1);
+    call->code = sim_args_end(&call->args) ? modem_may_change(m) : modem_bad_parameter(m);
+    if (call->code == CME_OK)
+        call->us = m->config->nvm_ms * 1000;
+}
+
+static int xfactoryreset_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
+{
+    (void)reply;
+    if (call->mode == 0 && !m->config->keeps_credentials)
+        flash_clear(&m->flash);
+    return CME_OK;
+}
+
+/* Traces leave on another UART. */
+static int xmodemtrace_end(struct modem *m, struct modem_call *call, struct modem_reply *reply)
+{
+    (void)reply;
+    sim_args_number(&call->args, 1);
+    if (sim_args_more(&call->args))
+        sim_args_number(&call->args, 255);
+    return sim_args_end(&call->args) ? CME_OK : modem_bad_parameter(m);
 }
 
 #define EXEC FORM(MODEM_EXEC)
@@ -243,22 +302,62 @@ static const struct modem_row rows[] = {
     {.name = "+CGMM", .forms = EXEC, .us = QUICK_US, .end = cgmm_end},
     {.name = "+CGMR", .forms = EXEC, .us = QUICK_US, .end = cgmr_end},
     {.name = "+CGSN", .forms = EXEC | FORM(MODEM_SET) | FORM(MODEM_TEST), .us = QUICK_US, .end = cgsn_end},
-    {.name = "+CIMI", .forms = EXEC, .us = QUICK_US, .end = no_uicc_end},
-    {.name = "%XICCID", .forms = EXEC, .us = QUICK_US, .end = no_uicc_end},
+    {.name = "+CIMI", .forms = EXEC, .us = QUICK_US, .end = uicc_end},
+    {.name = "%XICCID", .forms = EXEC, .us = QUICK_US, .end = uicc_end},
     {.name = "%SHORTSWVER", .forms = EXEC, .us = QUICK_US, .end = shortswver_end},
     {.name = "%HWVERSION", .forms = EXEC, .us = QUICK_US, .end = hwversion_end},
     {.name = "%XMODEMUUID", .forms = EXEC, .us = QUICK_US, .end = xmodemuuid_end},
     {.name = "%DEVICEUUID", .since = SIM_F2A, .forms = EXEC, .us = QUICK_US, .end = deviceuuid_end},
     {.name = "%XVBAT", .forms = EXEC, .us = QUICK_US, .end = xvbat_end},
     {.name = "%XPOFWARN", .forms = FORM(MODEM_SET), .us = QUICK_US, .end = xpofwarn_end},
-    {.name = "%CMNG", .forms = FORM(MODEM_SET), .us = REFUSE_US, .begin = cmng_begin, .end = cmng_end},
+    {.name = "%CMNG",
+     .forms = FORM(MODEM_SET),
+     .us = REFUSE_US,
+     .begin = cmng_begin,
+     .end = cmng_end,
+     .abort = cmng_abort},
     {.name = "%XPMNG", .forms = FORM(MODEM_SET), .us = REFUSE_US, .begin = xpmng_begin, .end = xpmng_end},
+    {.name = "%XSUDO", .forms = FORM(MODEM_SET), .us = REFUSE_US, .begin = xsudo_begin},
+    {.name = "%KEYGEN",
+     .since = SIM_F1_3A,
+     .forms = FORM(MODEM_SET),
+     .us = REFUSE_US,
+     .begin = keygen_begin,
+     .end = keygen_end},
+    {.name = "%KEYINJECT",
+     .since = SIM_F1_3A,
+     .forms = FORM(MODEM_SET),
+     .us = REFUSE_US,
+     .begin = keyinject_begin},
+    {.name = "%ATTESTTOKEN",
+     .since = SIM_F1_3A,
+     .forms = EXEC | FORM(MODEM_SET),
+     .us = SIGN_US,
+     .end = attesttoken_end},
+    {.name = "%CLAIMTOKEN",
+     .since = SIM_F1_3A,
+     .forms = FORM(MODEM_SET),
+     .us = SIGN_US,
+     .end = claimtoken_end},
+    {.name = "%JWT", .since = SIM_F1_3A, .forms = EXEC | FORM(MODEM_SET), .us = SIGN_US, .end = jwt_end},
+    {.name = "%CERTEXPIRY",
+     .since = SIM_F1_3B,
+     .forms = FORM(MODEM_SET),
+     .us = REFUSE_US,
+     .end = certexpiry_end},
+    {.name = "%XFACTORYRESET",
+     .since = SIM_F1_3A,
+     .forms = FORM(MODEM_SET),
+     .us = REFUSE_US,
+     .begin = xfactoryreset_begin,
+     .end = xfactoryreset_end},
+    {.name = "%XMODEMTRACE", .forms = FORM(MODEM_SET), .us = QUICK_US, .end = xmodemtrace_end},
 };
 
 void modem_init(struct modem *m, const struct simboard_config *config, struct rng *rng)
 {
     m->config = config;
-    m->family = sim_family_get(config->family);
+    m->family = m->shown = sim_family_get(config->family);
     m->rng = rng;
     m->flash.limit = config->store_size;
     modem_reset(m);
@@ -269,15 +368,19 @@ void modem_reset(struct modem *m)
     m->cfun = m->boots_active ? 1 : 0;
     m->is_lte_active = m->boots_active;
     m->is_cmee = false;
+    m->is_uicc_active = m->boots_active;
+    m->is_warning_armed = true;
     m->is_warning_latched = m->is_supply_low;
+    m->has_crashed = false;
     m->call = (struct modem_call){0};
 }
 
-static size_t name_length(const char *at)
+static size_t name_length(const char *at, size_t len)
 {
-    size_t n = *at == '+' || *at == '%' ? 1 : 0;
-    while (n > 0 && ((at[n] >= 'A' && at[n] <= 'Z') || (at[n] >= 'a' && at[n] <= 'z') ||
-                     (at[n] >= '0' && at[n] <= '9')))
+    size_t n = len > 0 && (*at == '+' || *at == '%') ? 1 : 0;
+    while (
+        n > 0 && n < len &&
+        ((at[n] >= 'A' && at[n] <= 'Z') || (at[n] >= 'a' && at[n] <= 'z') || (at[n] >= '0' && at[n] <= '9')))
         n++;
     return n;
 }
@@ -321,18 +424,13 @@ static const char *trimmed(const char *line, size_t *ret_len)
     return line;
 }
 
-void modem_begin(struct modem *m, const char *line)
+void modem_begin_at(struct modem *m, const char *at, size_t len)
 {
-    size_t len, skip;
-    const char *at = trimmed(line, &len);
     struct modem_call *call = &m->call;
+    size_t skip;
 
     *call = (struct modem_call){.code = CME_BARE, .us = 1000};
-    if (len < 2 || strncasecmp(at, "AT", 2) != 0)
-        return;
-    at += 2;
-    len -= 2;
-    size_t name_len = name_length(at);
+    size_t name_len = name_length(at, len);
     const struct modem_row *row = find_row(m, at, name_len);
     int form = form_of(at + name_len, len - name_len, &skip);
     if (!row || form < 0 || !(row->forms & FORM(form)))
@@ -345,6 +443,17 @@ void modem_begin(struct modem *m, const char *line)
     call->us = row->us;
     if (row->begin)
         row->begin(m, call);
+}
+
+void modem_begin(struct modem *m, const char *line)
+{
+    size_t len;
+    const char *at = trimmed(line, &len);
+
+    if (len >= 2 && strncasecmp(at, "AT", 2) == 0)
+        modem_begin_at(m, at + 2, len - 2);
+    else
+        m->call = (struct modem_call){.code = CME_BARE, .us = 1000};
 }
 
 void modem_end(struct modem *m, struct modem_reply *reply)
@@ -364,8 +473,8 @@ void modem_end(struct modem *m, struct modem_reply *reply)
 
 void modem_abort(struct modem *m)
 {
-    if (m->call.row && m->call.row->begin == cmng_begin && m->call.code == CME_OK)
-        cmng_abort(m, &m->call);
+    if (m->call.row && m->call.row->abort && m->call.code == CME_OK)
+        m->call.row->abort(m, &m->call);
 }
 
 /* Everything from the first quote on is content, and so is the rest of a line that is no command at all. */

@@ -18,13 +18,18 @@
 enum {
     CME_OK = 0,
     CME_BARE = -1, /* ERROR without a number even with +CMEE=1: unknown command, bad syntax */
+    CME_SYSTEM_FAILURE = 60,
     CME_NOT_FOUND = 513,
     CME_NO_ACCESS = 514,
     CME_MEMORY_FULL = 515,
     CME_ACTIVE = 518,
     CME_EXISTS = 519,
+    CME_DENIED = 520,
+    CME_KEYGEN_FAILED = 523,
+    CME_JWT_FAILED = 525,
     CME_NOT_A_CERTIFICATE = 527,
     CME_POWER_WARNING = 528,
+    CME_CLAIM_FAILED = 529,
 };
 
 enum modem_form {
@@ -35,7 +40,7 @@ enum modem_form {
 };
 
 /* What a command is to the faults that wait for one. */
-enum modem_class { MODEM_OTHER, MODEM_WRITE, MODEM_LIST, MODEM_CRED_READ, MODEM_DELETE };
+enum modem_class { MODEM_OTHER, MODEM_WRITE, MODEM_LIST, MODEM_CRED_READ, MODEM_DELETE, MODEM_KEYGEN };
 
 /* Longest answer: a list of all entries, or a read of the longest content. */
 #define MODEM_REPLY_SIZE 8192
@@ -55,13 +60,15 @@ struct modem_call {
     struct sim_args args;
     int code;      /* decided at the begin; not CME_OK: nothing is done at the end */
     uint32_t us;   /* how long it takes */
-    uint32_t mode; /* of +CFUN */
+    uint32_t mode; /* of +CFUN, %KEYGEN, %XFACTORYRESET, %XPMNG */
     uint32_t sec_tag;
     unsigned type;
     unsigned type_filter; /* of a list: MODEM_ANY_TYPE or a type */
     bool has_tag;
     const char *content;
     size_t content_len;
+    const char *extra; /* %KEYGEN: key usage */
+    size_t extra_len;
 };
 
 #define MODEM_ANY_TYPE UINT32_MAX
@@ -69,12 +76,15 @@ struct modem_call {
 struct modem {
     const struct simboard_config *config;
     const struct family *family;
+    const struct family *shown; /* what it says that it is */
     struct rng *rng;
     struct flash flash;
     struct modem_call call;
     unsigned cfun;
     bool is_lte_active; /* 518 for whatever touches the store */
     bool is_cmee;
+    bool is_uicc_active;
+    bool is_warning_armed;
     bool has_crashed;        /* reading back took it down: the board resets */
     bool is_warning_latched; /* 528 until %XPOFWARN=1 with a good supply */
 
@@ -82,6 +92,10 @@ struct modem {
     bool is_supply_low;
     bool is_memory_full;
     bool boots_active;
+    bool has_no_tokens;   /* %JWT and %KEYINJECT are left out of this build: 51 */
+    double keygen_failed; /* 523 */
+    uint64_t no_tokens_fired;
+    uint64_t keygen_failed_fired;
     double stored_wrong;
     uint64_t stored_wrong_fired;
     uint64_t refused_supply;
@@ -93,6 +107,9 @@ void modem_init(struct modem *m, const struct simboard_config *config, struct rn
 
 /* After power or reset: what is not in flash is lost. */
 void modem_reset(struct modem *m);
+
+/* The supply goes down or comes back; an armed warning latches. */
+void modem_set_supply(struct modem *m, bool is_low);
 
 /* Begins the command in `line`, as the AT host hands it over. modem.call.us says how long it will take. */
 void modem_begin(struct modem *m, const char *line);
@@ -118,6 +135,8 @@ struct modem_row {
     uint32_t us;    /* usual duration */
     void (*begin)(struct modem *m, struct modem_call *call);
     int (*end)(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+    void (*abort)(struct modem *m,
+                  const struct modem_call *call); /* power went away; NULL: nothing happens */
 };
 
 void modem_reply_add(struct modem_reply *reply, const char *octets, size_t len);
@@ -127,8 +146,13 @@ void modem_reply_printf(struct modem_reply *reply, const char *format, ...)
 /* Whether the store may be changed now: CME_OK, 518 or 528, in the modem's own order. */
 int modem_may_change(struct modem *m);
 
-/* The code for parameters that cannot be right. */
+/* The code for parameters that cannot be right; for a wrong signature; for what cannot be overwritten. */
 int modem_bad_parameter(const struct modem *m);
+int modem_denied(const struct modem *m);
+int modem_exists(const struct modem *m);
+
+/* Begins the command whose name and parameters (without "AT") these are, in place of the one under way. */
+void modem_begin_at(struct modem *m, const char *at, size_t len);
 
 /* sim/cmng.c */
 void cmng_begin(struct modem *m, struct modem_call *call);
@@ -136,5 +160,15 @@ int cmng_end(struct modem *m, struct modem_call *call, struct modem_reply *reply
 void cmng_abort(struct modem *m, const struct modem_call *call);
 void xpmng_begin(struct modem *m, struct modem_call *call);
 int xpmng_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+
+/* sim/keygen.c, sim/tokens.c, sim/xsudo.c, sim/certexpiry.c */
+void keygen_begin(struct modem *m, struct modem_call *call);
+int keygen_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+int attesttoken_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+int claimtoken_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+int jwt_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
+void keyinject_begin(struct modem *m, struct modem_call *call);
+void xsudo_begin(struct modem *m, struct modem_call *call);
+int certexpiry_end(struct modem *m, struct modem_call *call, struct modem_reply *reply);
 
 #endif

@@ -18,6 +18,7 @@ struct sim_options {
     const char *families; /* NULL: F2b everywhere */
     const char *fronts;   /* NULL: at_host */
     char imei0[16];
+    bool has_no_imei;
     struct simboard_config board; /* what all boards have in common */
 };
 

@@ -1,8 +1,9 @@
 /*
- * Rewriting and cutting need to know where a line of the host ends: at CR, LF or NUL outside quotes. Only
- * line ends inside quotes are rewritten: the terminator is a key that the person or tool presses, the content
- * is what a terminal pastes. A backspace starts the line anew for the cut, since a bridge's buffer is long
- * empty when thousands of them have passed; they are not counted either.
+ * Rewriting and cutting need to know where a line of the host ends: at CR, LF or NUL outside quotes. Mostly
+ * only line ends inside quotes are rewritten: the terminator is a key that the person or tool presses, the
+ * content is what a terminal pastes; some terminals treat both alike. A backspace starts the line anew for
+ * the cut, since a bridge's buffer is long empty when thousands of them have passed; they are not counted
+ * either.
  */
 #include "sim/path.h"
 
@@ -29,7 +30,8 @@ static size_t rewrite(struct path *p, char octet, char out[2])
     bool is_second = p->is_after_cr && octet == '\n';
     p->is_after_cr = octet == '\r';
     out[0] = octet;
-    if (p->newline == PATH_AS_IS || !p->is_in_quotes || (octet != '\r' && octet != '\n'))
+    bool is_passed = !p->is_in_quotes && !p->is_everywhere;
+    if (p->newline == PATH_AS_IS || is_passed || (octet != '\r' && octet != '\n'))
         return 1;
     if (is_second) {
         if (p->newline == PATH_CRLF)

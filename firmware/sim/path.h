@@ -12,6 +12,7 @@ struct path {
     double drop, garble, dup; /* probability per octet */
     uint32_t cut;             /* octets of a line that pass; 0 = all */
     enum path_newline newline;
+    bool is_everywhere; /* also line ends outside quotes, as a terminal's key has it */
 
     uint64_t drop_fired, garble_fired, dup_fired, cut_fired, newline_fired;
 

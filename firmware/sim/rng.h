@@ -1,4 +1,5 @@
-/* The board's own dice (splitmix64): small, seedable, the same on every machine. Not for keys. */
+/* The board's own dice (splitmix64): small, seedable, the same on every machine. Keys drawn from it protect
+ * nothing. */
 #ifndef CERTLINE_SIM_RNG_H
 #define CERTLINE_SIM_RNG_H
 

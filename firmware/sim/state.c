@@ -46,9 +46,13 @@ static json_t *entries_json(const struct simboard *b)
 
     for (size_t i = 0; i < simboard_entry_count(b); i++) {
         struct simboard_entry e = simboard_entry_at(b, i);
-        json_array_append_new(list, json_pack("{s:I, s:i, s:o, s:o}", "sec_tag", (json_int_t)e.sec_tag,
-                                              "type", (int)e.type, "content", octets_json(e.content, e.len),
-                                              "sha256", digest_json(e.sha256)));
+        json_t *entry =
+            json_pack("{s:I, s:i, s:o, s:o}", "sec_tag", (json_int_t)e.sec_tag, "type", (int)e.type,
+                      "content", octets_json(e.content, e.len), "sha256", digest_json(e.sha256));
+        char pem[SIM_PUBLIC_MAX];
+        if (e.is_generated && simboard_public_key(b, e.sec_tag, e.type, pem) > 0)
+            json_object_set_new(entry, "public_key", json_string(pem));
+        json_array_append_new(list, entry);
     }
     return list;
 }

@@ -30,6 +30,13 @@ static bool makes_host_wait(const struct simboard *b)
            (b->is_booting || b->fifo.len >= fifo_size(b));
 }
 
+/* A bridge that takes its time over each octet. */
+static void delay_link(struct simboard *b, struct wire_time *end)
+{
+    end->us += b->link_delay_us;
+    b->fired.delay += b->link_delay_us > 0;
+}
+
 void uart_start_in(struct simboard *b)
 {
     int64_t delay_us = 0;
@@ -37,6 +44,7 @@ void uart_start_in(struct simboard *b)
     if (b->in.is_on_wire || b->in.queue.len == 0 || makes_host_wait(b))
         return;
     b->in.end = wire_add(wire_start(b->in.end, b->now_us), 1, b->config.baud);
+    delay_link(b, &b->in.end);
     b->in.is_on_wire = true;
     b->in.count++;
     if (exact_hit(b, SIM_EXACT_IN_DELAY, &delay_us))
@@ -141,6 +149,7 @@ void uart_start_out(struct simboard *b)
     if (b->out.is_on_wire || (host_is_full && b->config.flow == SIM_FLOW_RTSCTS) || !pick(b))
         return;
     b->out.end = wire_add(wire_start(b->out.end, b->now_us), 1, b->config.baud);
+    delay_link(b, &b->out.end);
     b->out.is_on_wire = true;
     b->out.count++;
     if (exact_hit(b, SIM_EXACT_OUT_DELAY, &delay_us))
