@@ -49,6 +49,11 @@ static const char *const cred_words[] = {
     CRED_TYPE_LIST(X)
 #undef X
         NULL};
+static const char *const cloud_words[] = {
+#define X(name, text, characters, most, words) [name] = text,
+    DEVICE_CLOUD_LIST(X)
+#undef X
+        NULL};
 static const char *const from_words[] = {[FROM_FILE] = "file", [FROM_BUNDLE] = "bundle", NULL};
 
 /* ---- checks */
@@ -210,6 +215,17 @@ static int check_model_rule(const struct toml_node *value, struct err_info *rete
     return 0;
 }
 
+static int check_device_id(const struct toml_node *value, struct err_info *reterr)
+{
+    if (!device_scheme_is_valid(value->string, CLOUD_NONE)) {
+        return err_set(
+            reterr, ERR_FORMAT,
+            "names no boards; write any, uuid, imei, nrf-imei, a prefix and a '*' at its end, or a "
+            "text with {imei} or {uuid} in it");
+    }
+    return 0;
+}
+
 static int check_sec_tag(const struct toml_node *value, struct err_info *reterr)
 {
     uint32_t tag = value->integer > UINT32_MAX ? UINT32_MAX : (uint32_t)value->integer;
@@ -334,6 +350,19 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
          .check = check_model_rule,
          .sentence = "Models that are let in, a star at the end matches the rest (\"nRF91*\"); all of "
                      "them when empty."},
+    [OPT_PRODUCT_DEVICE_ID] =
+        {SECTION_PRODUCT, "device_id", TYPE_TEXT, 1, DEVICE_SCHEME_SIZE - 1, .preset = "\"any\"",
+         .check = check_device_id,
+         .sentence = "How a board is called towards its cloud: any, uuid, imei, nrf-imei, a prefix "
+                     "(\"acme-*\") or a template (\"acme-{imei}\")."},
+    [OPT_PRODUCT_CLOUD] = {SECTION_PRODUCT, "cloud", TYPE_WORD, .words = cloud_words, .preset = "\"none\"",
+                           .sentence =
+                               "Whose rules for the length and the characters of names hold: none, nrfcloud, "
+                               "aws or azure."},
+    [OPT_PRODUCT_ISSUER] = {SECTION_PRODUCT, "issuer", TYPE_PATH, 1, 4095,
+                            .example = "\"/etc/ssl/certs/ISRG_Root_X1.pem\"",
+                            .sentence = "The PEM file of the CAs that the certificates of bundles must come "
+                                        "from; any when left out."},
     [OPT_PRODUCT_JOB_LIMIT_S] = {SECTION_PRODUCT, "job_limit_s", TYPE_INT, 5, 3600, .preset = "60",
                                  .sentence = "Seconds after which a job ends as TIMEOUT."},
 

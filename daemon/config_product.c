@@ -15,6 +15,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "config_build.h"
+#include "pki/chain.h"
 #include "pki/digest.h"
 #include "pki/pem.h"
 #include "pki/x509.h"
@@ -207,6 +208,50 @@ static void build_entries(struct config_builder *builder, const struct toml_node
     }
 }
 
+/* ---- whose the boards are */
+
+/* What a name may hold depends on the cloud, so that both options are judged together. */
+static void read_device_id(struct config_builder *builder, const struct config_value *values,
+                           struct product *product)
+{
+    const struct config_value *scheme = &values[OPT_PRODUCT_DEVICE_ID];
+    product->cloud = (enum device_cloud)values[OPT_PRODUCT_CLOUD].number;
+    buf_copy(product->device_id, sizeof(product->device_id), span_str(config_value_text(scheme)));
+    if (!scheme->is_bad && !device_scheme_is_valid(product->device_id, product->cloud)) {
+        config_complain(&builder->reader, &scheme->place, ERR_CONFLICT,
+                        "device_id \"%s\" makes names that %s does not take; choose another prefix or cloud",
+                        product->device_id, device_cloud_name(product->cloud));
+    }
+}
+
+static void read_issuer(struct config_builder *builder, const struct config_value *value,
+                        struct product *product)
+{
+    if (!value->is_set || value->is_bad) {
+        return;
+    }
+    const char *path = config_resolve(builder, value->node->string);
+    struct span text = {0};
+    struct chain *chain = NULL;
+    struct err_info info = {0};
+    int r = config_read_file(path, PEM_TEXT_MAX, &text, &info);
+    if (r < 0) {
+        config_complain(&builder->reader, &value->place, r, "%s %s", path, info.text);
+        return;
+    }
+    r = chain_new(text, &chain, &info);
+    char *kept = r == 0 ? config_alloc(builder, text.len + 1) : NULL;
+    if (r < 0) {
+        config_complain(&builder->reader, &value->place, r, "%s:%d:%d: %s", path, info.line, info.column,
+                        info.text);
+    } else if (kept) {
+        memcpy(kept, text.at, text.len);
+        product->issuer = span_of(kept, text.len);
+    }
+    chain_free(chain);
+    free((void *)text.at);
+}
+
 /* ---- a product */
 
 static void copy_rules(const struct config_value *value, char rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE],
@@ -271,6 +316,27 @@ static struct json *entry_json(const struct product_entry *entry)
     return object;
 }
 
+/* Options that a product does not use are no part of its version, so that a version lives on when an option
+ * is added to the program. */
+static int put_device_id(struct json *object, const struct product *product)
+{
+    int r = 0;
+    if (strcmp(product->device_id, "any") != 0) {
+        r |= json_put_text(object, "device_id", product->device_id);
+    }
+    if (product->cloud != CLOUD_NONE) {
+        r |= json_put_text(object, "cloud", device_cloud_name(product->cloud));
+    }
+    if (product->issuer.len > 0) {
+        struct digest digest;
+        char hex[2 * DIGEST_SIZE + 1];
+        sha256(product->issuer, &digest);
+        hex_encode(digest.octets, DIGEST_SIZE, hex);
+        r |= json_put_text(object, "issuer_sha256", hex);
+    }
+    return r;
+}
+
 static struct json *product_json(const struct product *product)
 {
     struct json *entries = json_new_array();
@@ -292,7 +358,7 @@ static struct json *product_json(const struct product *product)
          json_put_i64(object, "job_limit_s", product->job_limit_s) |
          json_put(object, "modem_firmware", rules_json(product->firmware_rules, product->n_firmware_rules)) |
          json_put(object, "model", rules_json(product->model_rules, product->n_model_rules)) |
-         json_put(object, "entries", entries);
+         json_put(object, "entries", entries) | put_device_id(object, product);
     if (r < 0) {
         json_free(object);
         return NULL;
@@ -336,6 +402,8 @@ void config_build_products(struct config_builder *builder, const struct toml_nod
         struct config_value values[CONFIG_OPTIONS] = {{0}};
         config_read_table(&builder->reader, SECTION_PRODUCT, table, values);
         fill_product(values, product);
+        read_device_id(builder, values, product);
+        read_issuer(builder, &values[OPT_PRODUCT_ISSUER], product);
         check_product_name(builder, &values[OPT_PRODUCT_NAME], builder->config->n_products);
         build_entries(builder, table, product);
         stamp_version(builder, product);

@@ -31,13 +31,19 @@ static const char *template_of(const char *scheme)
 {
     static const struct {
         const char *word, *text;
-    } words[] = {{"any", "*"}, {"uuid", "{uuid}"}, {"imei", "{imei}"}, {"nrf-imei", "nrf-{imei}"}};
+    } words[] = {{"any", "*"}, {"", "*"}, {"uuid", "{uuid}"}, {"imei", "{imei}"}, {"nrf-imei", "nrf-{imei}"}};
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         if (strcmp(words[i].word, scheme) == 0) {
             return words[i].text;
         }
     }
     return scheme;
+}
+
+/* Empty in a product that was not made by the configuration. */
+static bool is_any(const char *scheme)
+{
+    return *scheme == '\0' || strcmp(scheme, "any") == 0;
 }
 
 /* ---- pieces of a template */
@@ -103,7 +109,7 @@ bool device_scheme_is_valid(const char *scheme, enum device_cloud cloud)
                                     : 1;
     }
     bool is_of_board = count(scheme, PIECE_IMEI) + count(scheme, PIECE_UUID) + count(scheme, PIECE_OPEN) > 0;
-    return kind == PIECE_END && is_of_board && strlen(scheme) < DEVICE_SCHEME_SIZE &&
+    return kind == PIECE_END && is_of_board && scheme[0] != '\0' && strlen(scheme) < DEVICE_SCHEME_SIZE &&
            len <= clouds[cloud].most && count(scheme, PIECE_IMEI) <= 1 && count(scheme, PIECE_UUID) <= 1;
 }
 
@@ -214,7 +220,7 @@ static enum device_fault check_form(const char *scheme, const char *imei, const 
 enum device_fault device_id_check(const char *scheme, enum device_cloud cloud, const char *imei,
                                   const char *uuid, struct span name)
 {
-    if (strcmp(scheme, "any") == 0 && cloud == CLOUD_NONE) {
+    if (is_any(scheme) && cloud == CLOUD_NONE) {
         return DEVICE_GOOD; /* it may have no name at all */
     }
     if (name.len == 0) {
@@ -247,9 +253,8 @@ const char *device_fault_text(enum device_fault fault)
 bool device_id_imei(const char *scheme, struct span name, struct span *ret)
 {
     static const char *const usual[] = {"imei", "nrf-imei"};
-    bool is_any = strcmp(scheme, "any") == 0;
-    for (size_t i = 0; i < (is_any ? 2 : 1); i++) {
-        const char *form = is_any ? usual[i] : scheme;
+    for (size_t i = 0; i < (is_any(scheme) ? 2 : 1); i++) {
+        const char *form = is_any(scheme) ? usual[i] : scheme;
         if (!device_scheme_needs_imei(form) || check_form(form, NULL, NULL, name) != DEVICE_GOOD) {
             continue;
         }

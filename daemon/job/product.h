@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "job/device_id.h"
 #include "pki/cred.h"
 
 #define PRODUCT_NAME_SIZE    64
@@ -50,6 +51,10 @@ struct product {
     char firmware_rules[PRODUCT_RULES_MAX]
                        [PRODUCT_RULE_SIZE];                 /* ">=1.3.2", "==2.0.2", "ntn"; any may match */
     char model_rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE]; /* "nRF91*": `*` at the end only */
+    char device_id[DEVICE_SCHEME_SIZE];                     /* the scheme of job/device_id.h; empty: any */
+    enum device_cloud cloud;                                /* whose rules for names hold */
+    struct span issuer; /* PEM of the CAs that bundles' certificates must come from; empty: any. Lives as long
+                           as the product */
     uint32_t n_entries;
     struct product_entry entries[PRODUCT_ENTRIES_MAX];
     const char *canonical; /* the text whose digest is `version`; lives as long as the product */

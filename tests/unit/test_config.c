@@ -19,6 +19,7 @@
 #include "config_hint.h"
 #include "config_read.h"
 #include "pki/digest.h"
+#include "support/pemtext.h"
 #include "support/testpki.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
@@ -49,6 +50,10 @@ static int make_folder(void **state)
     testpki_bundle(pki, 0, TESTPKI_P256, &bundle);
     write_file("ca.pem", testpki_ca(pki));
     write_file("key.pem", bundle.private_key);
+    write_file("board.pem", bundle.client_cert);
+    char set[8192];
+    snprintf(set, sizeof(set), "%s%s", testpki_ca(pki), pemtext_amazon());
+    write_file("set.pem", set);
 
     char cut[200];
     snprintf(cut, sizeof(cut), "%s", testpki_ca(pki));
@@ -63,8 +68,8 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"ca.pem",    "key.pem",     "cut.pem", "empty.pem",
-                                        "other.pem", "config.toml", "pipe"};
+    static const char *const names[] = {"ca.pem",  "key.pem",   "cut.pem",     "empty.pem", "board.pem",
+                                        "set.pem", "other.pem", "config.toml", "pipe"};
     for (size_t i = 0; i < COUNT(names); i++) {
         char path[128];
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -266,6 +271,20 @@ static const struct {
       "11:15: job_limit_s is 4; it must be from 5 to 3600"}},
     {RACK PRODUCT "model = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]\n" PAIR,
      {"9:9: model has 9 members; it must have from 0 to 8"}},
+
+    {RACK PRODUCT "device_id = \"acme\"\n" PAIR,
+     {"9:13: device_id \"acme\" names no boards; write any, uuid, imei, nrf-imei, a prefix and a '*' at its "
+      "end, or a text with {imei} or {uuid} in it"}},
+    {RACK PRODUCT "device_id = \"Acme-*\"\ncloud = \"azure\"\n" PAIR,
+     {"9:13: device_id \"Acme-*\" makes names that azure does not take; choose another prefix or cloud"}},
+    {RACK PRODUCT "cloud = \"gcp\"\n" PAIR,
+     {"9:9: cloud is \"gcp\"; it must be none, nrfcloud, aws or azure"}},
+    {RACK PRODUCT "issuer = \"missing.pem\"\n" PAIR,
+     {"9:10: @/missing.pem does not exist; correct the name or put the file there"}},
+    {RACK PRODUCT "issuer = \"key.pem\"\n" PAIR,
+     {"9:10: @/key.pem:1:1: this is no certificate (PRIVATE KEY)"}},
+    {RACK PRODUCT "issuer = \"board.pem\"\n" PAIR,
+     {"9:10: @/board.pem:1:1: this certificate may not issue others: it is no CA"}},
 
     /* entries */
     {RACK PRODUCT "[[product.entry]]\n",
@@ -512,6 +531,48 @@ static void files_are_read_in_canonical_form(void **state)
         assert_true(digest_eq(&digest, &entry->sha256));
         config_free(config);
     }
+}
+
+/* One entry may hold several CAs, and a product several entries: nRF Cloud's CoAP takes two in one. */
+static void a_product_may_have_a_set_of_cas(void **state)
+{
+    (void)state;
+    struct config *config = parse(RACK PRODUCT PAIR CA("set.pem") ENTRY(
+        "8", "ca", "file") "file = \"ca.pem\"\n" ENTRY("9", "ca", "file") "file = \"set.pem\"\n");
+    const struct product *product = &config->products[0];
+    assert_int_equal(product->n_entries, 5);
+    for (uint32_t i = 2; i < 5; i++) {
+        const struct product_entry *entry = &product->entries[i];
+        assert_int_equal(entry->type, CRED_CA);
+        assert_int_equal(entry->sec_tag, 5 + i);
+        unsigned n = 0;
+        for (const char *at = entry->content.at;
+             (at = memmem(at, entry->content.len - (size_t)(at - entry->content.at), "BEGIN", 5)) != NULL;
+             at++) {
+            n++;
+        }
+        assert_int_equal(n, i == 3 ? 1 : 2);
+    }
+    assert_true(span_eq(product->entries[2].content, product->entries[4].content));
+    config_free(config);
+}
+
+static void a_board_has_a_name(void **state)
+{
+    (void)state;
+    struct config *config = parse(RACK PRODUCT PAIR);
+    assert_string_equal(config->products[0].device_id, "any");
+    assert_int_equal(config->products[0].cloud, CLOUD_NONE);
+    assert_int_equal(config->products[0].issuer.len, 0);
+    config_free(config);
+    config = parse(RACK PRODUCT "device_id = \"acme-{imei}\"\ncloud = \"azure\"\nissuer = \"ca.pem\"\n" PAIR);
+    assert_string_equal(config->products[0].device_id, "acme-{imei}");
+    assert_int_equal(config->products[0].cloud, CLOUD_AZURE);
+    assert_true(span_starts(config->products[0].issuer, "-----BEGIN CERTIFICATE-----"));
+    assert_non_null(strstr(config->products[0].canonical, "\"device_id\":\"acme-{imei}\""));
+    assert_non_null(strstr(config->products[0].canonical, "\"cloud\":\"azure\""));
+    assert_non_null(strstr(config->products[0].canonical, "\"issuer_sha256\":"));
+    config_free(config);
 }
 
 /* ---- versions */
@@ -869,6 +930,8 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(what_is_said_is_taken),
         cmocka_unit_test(files_are_read_in_canonical_form),
+        cmocka_unit_test(a_product_may_have_a_set_of_cas),
+        cmocka_unit_test(a_board_has_a_name),
         cmocka_unit_test(a_version_follows_from_what_is_written_to_boards),
         cmocka_unit_test(the_canonical_text_is_this_one),
         cmocka_unit_test(a_file_that_cannot_be_read_is_said),
