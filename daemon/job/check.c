@@ -162,9 +162,36 @@ static bool is_entry(const struct job *job, const struct cmng_row *row)
     return false;
 }
 
+/* A write whose tag was damaged on the way: what stands there now stood not there before, and is what we sent
+ * for one of our entries. Without digests the type has to do. */
+static bool is_misdirected(const struct job *job, const struct cmng_row *row)
+{
+    bool lists_digests = family_traits((enum modem_family)job->family)->lists_digests;
+    if (!job->wrote_anything || sec_tag_is_reserved(row->sec_tag) || is_entry(job, row) ||
+        check_find(job->before, job->n_before, row->sec_tag, row->type)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        bool is_same = lists_digests
+                           ? row->has_digest && digest_eq(&row->sha256, &job->msg.entries[i].expected)
+                           : row->type == (uint32_t)job->msg.entries[i].type;
+        if (job->entries[i].writes > 0 && is_same) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool check_is_misdirected(const struct job *job, const struct cmng_row *row)
+{
+    return is_misdirected(job, row);
+}
+
 static bool is_stray(const struct job *job, const struct cmng_row *row)
 {
-    return row->type < CRED_TYPES && is_product_tag(job, row->sec_tag) && !is_entry(job, row);
+    bool is_under_product =
+        row->type < CRED_TYPES && is_product_tag(job, row->sec_tag) && !is_entry(job, row);
+    return is_under_product || is_misdirected(job, row);
 }
 
 int check_next_stray(const struct job *job, uint32_t from)
@@ -180,6 +207,33 @@ int check_next_stray(const struct job *job, uint32_t from)
 static bool is_foreign(const struct job *job, const struct cmng_row *row)
 {
     return !sec_tag_is_reserved(row->sec_tag) && !is_entry(job, row) && !is_stray(job, row);
+}
+
+bool check_is_plain(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_rows; i++) {
+        const struct cmng_row *row = &job->msg.rows[i];
+        bool is_products = false;
+        for (uint32_t k = 0; k < job->msg.product->n_entries; k++) {
+            const struct product_entry *e = &job->msg.product->entries[k];
+            is_products = is_products || (e->sec_tag == row->sec_tag && (uint32_t)e->type == row->type);
+        }
+        if (!is_products && !sec_tag_is_reserved(row->sec_tag)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_same_rows(const struct cmng_row *a, uint32_t n_a, const struct cmng_row *b, uint32_t n_b)
+{
+    for (uint32_t i = 0; n_a == n_b && i < n_a; i++) {
+        const struct cmng_row *other = check_find(b, n_b, a[i].sec_tag, a[i].type);
+        if (!other || other->has_digest != a[i].has_digest || !digest_eq(&other->sha256, &a[i].sha256)) {
+            return false;
+        }
+    }
+    return n_a == n_b;
 }
 
 /* Every foreign row of `a` stands in `b` as well, digest included. */

@@ -25,6 +25,15 @@ void check_entries(struct job *job);
  * starts. */
 int check_next_stray(const struct job *job, uint32_t from);
 
+/* This row is one of our own writes that a damaged command put under another tag. */
+bool check_is_misdirected(const struct job *job, const struct cmng_row *row);
+
+/* Nothing is listed but entries of the product and the modem's own. */
+bool check_is_plain(const struct job *job);
+
+/* The same rows, in whatever order. */
+bool check_same_rows(const struct cmng_row *a, uint32_t n_a, const struct cmng_row *b, uint32_t n_b);
+
 /* Foreign rows (neither entries nor strays nor the modem's own) are as they were found. False: *ret_tag and
  * *ret_type name one that is not. */
 bool check_foreign_unchanged(const struct job *job, uint32_t *ret_tag, uint32_t *ret_type);

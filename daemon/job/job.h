@@ -127,9 +127,11 @@ struct job {
     bool lists_by_tag; /* the whole list does not fit the board's reply buffer */
     bool is_dirty;     /* something was written or deleted since the last list */
     bool wrote_anything, left_badly, has_before;
-    bool is_power_warned; /* the modem said 528: the warning is to be armed anew */
-    uint32_t warned_mv;   /* the supply then; 0: not known */
-    uint8_t list_tag;     /* which of the product's tags is listed, with lists_by_tag */
+    bool is_power_warned;  /* the modem said 528: the warning is to be armed anew */
+    uint32_t warned_mv;    /* the supply then; 0: not known */
+    bool is_identity_sure; /* firmware and model were read twice */
+    uint8_t lists_read;    /* until `before` is believed */
+    uint8_t list_tag;      /* which of the product's tags is listed, with lists_by_tag */
 
     struct job_entry entries[PRODUCT_ENTRIES_MAX];
     uint32_t n_before;

@@ -156,51 +156,52 @@ static const struct row rows[PLAN_ROWS] = {
 
 static const struct no_rule rules[] = {
     /* group           code          action    times  outcome       fault          reason                    bundle */
-    {GROUP_SETUP,    CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
-    {GROUP_SETUP,    CODE_ERROR,   NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_SETUP,    528,          NO_END,     0, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
-    {GROUP_SETUP,    CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_SETUP,    CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_SETUP,    CODE_ERROR,   NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_SETUP,    528,          NO_END,     0,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
+    {GROUP_SETUP,    CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_IDENTITY, CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
-    {GROUP_IDENTITY, CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_identity_missing,  KEEP, NULL},
+    {GROUP_IDENTITY, CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_IDENTITY, CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_identity_missing,  KEEP, NULL},
 
-    {GROUP_OPTIONAL, CODE_TIMEOUT, NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "stopped answering"},
-    {GROUP_OPTIONAL, CODE_ANY,     NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_OPTIONAL, CODE_TIMEOUT, NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_OPTIONAL, CODE_ANY,     NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_LIST,     CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "the list was never finished"},
-    {GROUP_LIST,     513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_LIST,     60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
-    {GROUP_LIST,     CODE_ERROR,   NO_SETUP,   2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_LIST,     CODE_ANY,     NO_REPEAT,  2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_LIST,     CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "the list was never finished"},
+    {GROUP_LIST,     513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_LIST,     60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_LIST,     CODE_ERROR,   NO_SETUP,   2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_LIST,     CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_DELETE,   CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "a deletion was never answered"},
-    {GROUP_DELETE,   513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD, REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_DELETE,   514,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, NULL},
-    {GROUP_DELETE,   518,          NO_OFFLINE, 2, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
-    {GROUP_DELETE, 528, NO_POWER, 1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
-    {GROUP_DELETE,   60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
-    {GROUP_DELETE,   CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_DELETE,   CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_DELETE,   CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "a deletion was never answered"},
+    {GROUP_DELETE,   513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_DELETE,   514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
+    {GROUP_DELETE,   518,          NO_OFFLINE, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_DELETE,   528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
+    {GROUP_DELETE,   60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_DELETE,   CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_DELETE,   CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
+    /* One damaged octet makes another command of it (type 11 of type 1), so no refusal is believed at once.           */
     /* A write that was never answered may have been stored: the list tells. A second time it is the line's fault.  */
-    {GROUP_WRITE,    CODE_TIMEOUT, NO_RECOVER, 2, OUTCOME_FAIL, FAULT_FIXTURE, REASON_line_wedged,       KEEP, NULL},
-    {GROUP_WRITE,    514,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, NULL},
-    {GROUP_WRITE,    515,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_memory_full,       KEEP, NULL},
-    {GROUP_WRITE,    20,           NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_memory_full,       KEEP, NULL},
-    {GROUP_WRITE,    23,           NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, "memory failure"},
-    {GROUP_WRITE,    24,           NO_END,     0, OUTCOME_FAIL, FAULT_CREDENTIAL, REASON_too_long,       KEEP, NULL},
-    {GROUP_WRITE,    518,          NO_OFFLINE, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
-    {GROUP_WRITE,    519,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, "it exists and cannot be overwritten"},
-    {GROUP_WRITE,    520,          NO_END,     0, OUTCOME_FAIL, FAULT_BOARD,   REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
+    {GROUP_WRITE,    CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_line_wedged,       KEEP, NULL},
+    {GROUP_WRITE,    514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
+    {GROUP_WRITE,    515,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
+    {GROUP_WRITE,    20,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
+    {GROUP_WRITE,    23,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, "memory failure"},
+    {GROUP_WRITE,    24,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_CREDENTIAL, REASON_too_long,          KEEP, NULL},
+    {GROUP_WRITE,    518,          NO_OFFLINE, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_WRITE,    519,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "it exists and cannot be overwritten"},
+    {GROUP_WRITE,    520,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
     /* The station has parsed it, so a refusal means that it arrived changed. The same again is the path's doing.    */
-    {GROUP_WRITE,    527,          NO_REPEAT,  1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
-    {GROUP_WRITE, 528, NO_POWER, 1, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low,        KEEP, NULL},
-    {GROUP_WRITE,    60,           NO_RECOVER, 1, OUTCOME_FAIL, FAULT_BOARD,   REASON_modem_crashed,     KEEP, NULL},
-    {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
-    {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1, OUTCOME_FAIL, FAULT_BOARD,   REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_WRITE,    527,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
+    {GROUP_WRITE,    528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
+    {GROUP_WRITE,    60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
     /* The verdict stands already; it only notes that the board was left badly.                                      */
-    {GROUP_LEAVE,    CODE_ANY,     NO_END,     0, OUTCOME_NONE, FAULT_NONE,    REASON_leave_failed,      KEEP, NULL},
+    {GROUP_LEAVE,    CODE_ANY,     NO_END,     0,   OUTCOME_NONE, FAULT_NONE,       REASON_leave_failed,      KEEP, NULL},
 };
 /* clang-format on */
 

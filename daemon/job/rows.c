@@ -16,9 +16,10 @@
 #include "job/check.h"
 #include "job/family.h"
 
-#define WRITES_MAX  2
-#define ROUNDS_MAX  6
-#define AT_LINE_MAX 4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
+#define WRITES_MAX     2
+#define ROUNDS_MAX     6
+#define LIST_READS_MAX 4
+#define AT_LINE_MAX    4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
 
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
                       const char *detail)
@@ -468,18 +469,31 @@ enum row_next rows_end_firmware(struct job *job)
     return rows_end_identity(job);
 }
 
+/* A refusal is not to hang on one damaged octet of an answer: what is refused is asked for a second time. */
+static enum row_next refuse_identity(struct job *job, enum reason reason, const char *detail)
+{
+    if (job->is_identity_sure) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, reason, detail);
+    }
+    job->is_identity_sure = true;
+    job->msg.model[0] = job->msg.modem_firmware[0] = '\0';
+    job->row = PLAN_FIRMWARE;
+    return ROW_JUMP;
+}
+
 enum row_next rows_end_allow(struct job *job)
 {
     const struct product *p = job->msg.product;
     if (!family_model_allowed(p, span_str(job->msg.model))) {
-        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_model_not_allowed, job->msg.model);
+        return refuse_identity(job, REASON_model_not_allowed, job->msg.model);
     }
     if (!family_firmware_allowed(p, span_str(job->msg.modem_firmware))) {
-        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed, job->msg.modem_firmware);
+        return refuse_identity(job, REASON_firmware_not_allowed, job->msg.modem_firmware);
     }
     if (p->proof == PROOF_DIGEST && !family_traits((enum modem_family)job->family)->lists_digests) {
-        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,
-                       "this modem firmware lists no digests, and the product asks for proof by digest");
+        return refuse_identity(
+            job, REASON_firmware_not_allowed,
+            "this modem firmware lists no digests, and the product asks for proof by digest");
     }
     return ROW_NEXT;
 }
@@ -497,12 +511,24 @@ enum row_next rows_end_offline(struct job *job)
     return ROW_NEXT;
 }
 
+/* What is found is believed at once when it is what most boards hold: our entries, or nothing. Other rows may
+ * be real or one octet of an answer gone wrong, and they decide what must be there in the end: they are read
+ * twice, alike. */
+static enum row_next take_first_list(struct job *job)
+{
+    bool is_same = check_same_rows(job->before, job->n_before, job->msg.rows, job->msg.n_rows);
+    job->n_before = job->msg.n_rows;
+    memcpy(job->before, job->msg.rows, job->msg.n_rows * sizeof(job->before[0]));
+    job->has_before =
+        check_is_plain(job) || (job->lists_read > 0 && is_same) || job->lists_read >= LIST_READS_MAX;
+    job->lists_read++;
+    return job->has_before ? ROW_NEXT : ROW_SAME;
+}
+
 static enum row_next take_list(struct job *job)
 {
-    if (!job->has_before) {
-        job->n_before = job->msg.n_rows;
-        memcpy(job->before, job->msg.rows, job->msg.n_rows * sizeof(job->before[0]));
-        job->has_before = true;
+    if (!job->has_before && take_first_list(job) == ROW_SAME) {
+        return ROW_SAME;
     }
     job->is_dirty = false;
     if (job->is_claimed) {
@@ -535,8 +561,7 @@ enum row_next rows_end_list_tag(struct job *job)
         return ROW_SAME;
     }
     job->list_tag = 0;
-    take_list(job);
-    return ROW_NEXT;
+    return take_list(job);
 }
 
 enum row_next rows_end_claim(struct job *job)
@@ -681,6 +706,9 @@ static enum row_next decide_strays(struct job *job)
 {
     for (int at = check_next_stray(job, 0); at >= 0; at = check_next_stray(job, (uint32_t)at + 1)) {
         const struct cmng_row *row = &job->msg.rows[at];
+        if (check_is_misdirected(job, row)) {
+            continue; /* our own doing, to be undone whatever the product says of others' entries */
+        }
         if (row->type == CRED_PRIVATE_KEY) {
             return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_key,
                            "a private key that no product of this station put there");
