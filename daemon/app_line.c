@@ -42,6 +42,7 @@ struct courier {
     struct store_op op, *ops[1];
     struct app_item item;
     struct app_errand errand;
+    bool has_told_failure; /* its port cannot be opened, and the log says so */
 };
 
 struct command_mail {
@@ -158,22 +159,24 @@ static int env_post(void *ctx, struct ledger_msg *msg)
 }
 
 /* A port that cannot be opened is in no record; every other verdict is, and the store's thread logs it from
- * there, so that a slow log never holds up the line. */
-static bool is_new_port_failure(const struct slot_view *before, const struct slot_view *now)
+ * there, so that a slow log never holds up the line. It is tried again every few seconds: told once, until
+ * the port could be opened or is gone. */
+static void log_port_failure(struct courier *courier, const struct slot_view *view)
 {
-    return now->has_verdict && now->verdict.reason == REASON_port_open_failed &&
-           (!before->has_verdict || before->verdict.reason != REASON_port_open_failed);
+    bool is_failure = view->has_verdict && view->verdict.reason == REASON_port_open_failed;
+    if (is_failure && !courier->has_told_failure) {
+        struct log_subject subject = {.module = "line", .slot = view->id, .reason = "port_open_failed"};
+        log_line(LOG_LEVEL_WARNING, &subject, "%s: %s", view->port, view->verdict.detail);
+    }
+    courier->has_told_failure = is_failure || (courier->has_told_failure && view->state == SLOT_OPENING);
 }
 
 static void env_publish(void *ctx, uint32_t slot, const struct slot_view *view)
 {
     struct app_line *line = ctx;
-    struct slot_view before;
-    snapshot_read(line->views, slot, &before);
     snapshot_publish(line->views, slot, view);
-    if (is_new_port_failure(&before, view)) {
-        struct log_subject subject = {.module = "line", .slot = view->id, .reason = "port_open_failed"};
-        log_line(LOG_LEVEL_WARNING, &subject, "%s: %s", view->port, view->verdict.detail);
+    if (line->couriers[slot]) {
+        log_port_failure(line->couriers[slot], view);
     }
 }
 

@@ -139,6 +139,7 @@ is_up() {
 start_station() {
     runs=$((runs + 1))
     log=$dir/log.$runs
+    : >"$log"
     "$CERTLINED" serve -c "$config" >"$log" 2>&1 &
     daemon=$!
     url=
@@ -177,11 +178,11 @@ await_slots() { await "$1 slots with $2" slots_are "$1" "$2"; }
 
 # slot_is N FILTER: of the slot with this number.
 slot_is() {
-    api "/api/v1/slots/rack1/$(printf '%03d' "$1")" -f | jq -e "$2" >/dev/null
+    api "/api/v1/slots/rack1/$(printf '%03d' "$1")" | jq -e "$2" >/dev/null
 }
 await_slot() { await "slot $1 with $2" slot_is "$1" "$2"; }
 
-# watch CONDITION [SIGNAL]: asks without a pause until the condition holds (tool.py says which there are), and sends the
+# watch CONDITIONS [SIGNAL]: asks without a pause until they hold (tool.py says which there are), and sends the
 # daemon the signal in that moment.
 watch() { tool watch "$url" "$1" "$BOUND" ${2:+"$daemon" "$2"}; }
 
@@ -189,6 +190,7 @@ watch() { tool watch "$url" "$1" "$BOUND" ${2:+"$daemon" "$2"}; }
 
 # start_boards N [options]
 start_boards() {
+    : >"$dir/sim.log"
     "$CERTLINE_SIM" --dir "$rack" --boards "$1" --state "$dir/boards.json" --control "$dir/control" "${@:2}" \
         >"$dir/sim.log" 2>&1 &
     sim=$!

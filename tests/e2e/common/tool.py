@@ -2,15 +2,17 @@
 
   bundles DIR                          NDJSON of DIR/*.pem with their *.key
   control SOCKET LINE                  one line to the boards' control socket, and its answer
-  watch URL CONDITION BOUND [PID SIG]  until the condition holds; the signal goes out at once
+  busy LINK                            a pseudo-terminal that this program holds, as a terminal program would, until killed
+  watch URL CONDITIONS BOUND [PID SIG] until all hold in one look; the signal goes out at once
   memory URL STATE BUNDLES CA          the boards' memory against bundles and records
   chain URL                            the events' hashes
   secrets BUNDLES PID FILE…            searches files and the process's memory for private keys
 
-Conditions: event:KIND:N (at least N events of that kind since the watch began), step:NAME:N, state:NAME:N and
+Conditions, with commas between them: event:KIND:N (N events of that kind are on record), step:NAME:N, state:NAME:N and
 outcome:NAME:N (at least N slots show it).
 """
 import base64
+import fcntl
 import hashlib
 import http.client
 import json
@@ -20,6 +22,7 @@ import re
 import signal
 import socket
 import sys
+import termios
 import time
 import urllib.parse
 
@@ -74,27 +77,33 @@ def control(path, line):
     print(answer.rstrip("\n"))
 
 
-def watch(url, condition, bound, pid=None, signal_name=None):
-    kind, name, count = condition.split(":")
+def busy(link):
+    _, slave = os.openpty()
+    fcntl.flock(slave, fcntl.LOCK_EX)
+    fcntl.ioctl(slave, termios.TIOCEXCL)
+    os.symlink(os.ttyname(slave), link)
+    print("held", flush=True)
+    signal.pause()
+
+
+def watch(url, conditions, bound, pid=None, signal_name=None):
+    """Slots are looked at anew for all conditions at once; what events have said stays said."""
+    wanted = [c.split(":") for c in conditions.split(",")]
     station, end = Station(url), time.monotonic() + float(bound)
-    after = station.get("/api/v1/events?limit=1")["last"] if kind == "event" else 0
-    seen = 0
+    after, events, seen = 0, [], []
     while time.monotonic() < end:
-        if kind == "event":
-            fresh = station.events(after)
-            after = fresh[-1]["seq"] if fresh else after
-            seen += sum(e["kind"] == name for e in fresh)
-        else:
-            slots = station.get("/api/v1/slots")["slots"]
-            if kind == "outcome":
-                seen = sum((s["verdict"] or {}).get("outcome") == name for s in slots)
-            else:
-                seen = sum(s[kind] == name for s in slots)
-        if seen >= int(count):
+        if any(kind == "event" for kind, _, _ in wanted):
+            events += station.events(after)
+            after = events[-1]["seq"] if events else 0
+        slots = station.get("/api/v1/slots")["slots"]
+        seen = [sum(e["kind"] == name for e in events) if kind == "event" else
+                sum((s["verdict"] or {}).get("outcome") == name for s in slots) if kind == "outcome" else
+                sum(s[kind] == name for s in slots) for kind, name, _ in wanted]
+        if all(n >= int(least) for n, (_, _, least) in zip(seen, wanted)):
             if pid:
                 os.kill(int(pid), getattr(signal, "SIG" + signal_name))
             return
-    sys.exit(f"watched in vain for {condition}: {seen} so far")
+    sys.exit(f"watched in vain for {conditions}: {seen} so far")
 
 
 def memory(url, state, bundle_file, ca_file):
@@ -275,4 +284,4 @@ def secrets(bundle_file, pid, *files):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (bundles, control, watch, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (bundles, control, busy, watch, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
