@@ -306,8 +306,10 @@ static void damage_something(struct world *w)
     uint32_t board = some_board(w, false);
     if (board != WORLD_NOWHERE && w->config.racks[w->boards[board].rack].second_visit == SECOND_AGAIN) {
         struct simboard *sim = w->boards[board].sim;
+        char other[32];
+        int len = snprintf(other, sizeof(other), "other %llu", (unsigned long long)w->turn++);
         simboard_run(sim, w->now_us);
-        if (simboard_entry_put(sim, WORLD_TAG, (unsigned)world_dice(w, 3), "other", 5) < 0) {
+        if (simboard_entry_put(sim, WORLD_TAG, (unsigned)world_dice(w, 3), other, (size_t)len) < 0) {
             world_blame(w, "no room for damage");
         }
     }

@@ -25,14 +25,27 @@ static const struct world_config scenario = {
     .seed = 5,
     .is_coarse = true,
     .n_racks = 3,
-    .racks = {{.name = "pool", .slots = 1, .boards = 1, .source = SOURCE_POOL},
-              {.name = "made", .slots = 1, .boards = 1, .source = SOURCE_BOUND, .is_crlf = true},
+    .racks = {{.name = "pool", .slots = 2, .boards = 2, .source = SOURCE_POOL},
+              {.name = "made", .slots = 2, .boards = 2, .source = SOURCE_BOUND, .is_crlf = true},
               {.name = "old", .slots = 1, .boards = 1, .source = SOURCE_POOL, .proof = PROOF_PRESENCE}},
 };
 
 struct count {
     uint64_t opportunities, fired, bad;
 };
+
+/* A crash costs no credential more than one further write. */
+static void check_writes(struct world *w)
+{
+    for (uint32_t i = 0; i < world_board_count(w); i++) {
+        for (unsigned type = CRED_CA; type <= CRED_PRIVATE_KEY; type++) {
+            uint32_t writes = simboard_nvm_writes(world_board(w, i), WORLD_TAG, type);
+            if (writes > 2) {
+                world_blame(w, "board %s: type %u was written %u times", world_imei(w, i), type, writes);
+            }
+        }
+    }
+}
 
 /* One life of the scenario. Returns how often the kill fired. */
 static uint64_t run(enum world_point point, uint64_t k, uint64_t opportunities[WORLD_POINTS], bool *ret_good)
@@ -42,6 +55,7 @@ static uint64_t run(enum world_point point, uint64_t k, uint64_t opportunities[W
         world_kill_at(w, point, k);
     }
     world_calm(w);
+    check_writes(w);
     const char *violation = world_check(w, true);
     if (violation) {
         print_message("%d %llu (%s): %s\n%s", point, (unsigned long long)k, world_point_name(point),
