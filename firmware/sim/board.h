@@ -106,7 +106,7 @@ struct simboard_config {
     enum sim_flow flow;
     uint32_t fifo;      /* octets that a busy board keeps; 1 to 4096 */
     uint32_t line_max;  /* characters of a command that the front end keeps; 0 = its own (at_host 4,095, built
-                           for F0 1,792; serial_modem 8,190; slm 4,096; shell 4,095) and never more */
+                           for F0 1,792; serial_modem 8,189; slm 4,096; shell 4,095) and never more */
     uint32_t boot_ms;   /* from power to the banner; nothing is received meanwhile */
     uint32_t nvm_ms;    /* a write or a delete of %CMNG */
     uint32_t keygen_ms; /* %KEYGEN */

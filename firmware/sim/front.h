@@ -16,7 +16,7 @@
 #include "sim/board.h"
 #include "sim/family.h"
 
-#define FRONT_LINE_MAX 8190 /* characters of the longest line that any of them keeps */
+#define FRONT_LINE_MAX 8189 /* characters of the longest line that any of them keeps */
 #define FRONT_URC_SIZE 512
 
 struct front;

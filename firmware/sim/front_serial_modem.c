@@ -14,8 +14,8 @@
 
 #define ECHO_MAX     4096
 #define IDLE_US      100000
-#define RX_SIZE      768 /* three buffers of 256 */
-#define LINE_MAX_SM  8190
+#define RX_SIZE      768  /* three buffers of 256 */
+#define LINE_MAX_SM  8189 /* of a buffer that grows to 8,192 */
 #define BAUD_DEFAULT 115200
 
 static void reset(struct front *f)
@@ -147,14 +147,14 @@ static void octet(struct front *f, char octet, int64_t now_us)
         echo(f, octet, false);
         return;
     }
-    if (s->len >= f->config->line_max) {
+    bool is_end = s->len > 0 && terminates(f, octet);
+    if (s->len >= f->config->line_max && !is_end) {
         front_lost(f);
         start_over(s);
         front_answer(f, SLM_ERROR, strlen(SLM_ERROR));
         return;
     }
 
-    bool is_end = s->len > 0 && terminates(f, octet);
     if (octet == '\b' || octet == 0x7f)
         slm_backspace(s);
     else if (!is_end)

@@ -37,7 +37,7 @@ static const char help[] =
     "  --boot-ms N          from power to the banner, default 0\n"
     "  --line-max N         characters of a command that the front end keeps, default its own (at_host 4095, "
     "with F0\n"
-    "                       1792; serial_modem 8190; slm 4096; shell 4095)\n"
+    "                       1792; serial_modem 8189; slm 4096; shell 4095)\n"
     "  --self-powered       unplugging does not take the boards' power\n"
     "  --quirk NAME,…       what real boards do differently or nobody knows, see below; may be given many "
     "times\n"
@@ -134,7 +134,7 @@ static const struct option_row {
     {.name = "keygen-ms", .kind = KIND_NUMBER, .at = COMMON(keygen_ms), .max = 600000},
     {.name = "cfun-ms", .kind = KIND_NUMBER, .at = COMMON(cfun_ms), .max = 600000},
     {.name = "boot-ms", .kind = KIND_NUMBER, .at = COMMON(boot_ms), .max = 600000},
-    {.name = "line-max", .kind = KIND_NUMBER, .at = COMMON(line_max), .min = 1, .max = 8190},
+    {.name = "line-max", .kind = KIND_NUMBER, .at = COMMON(line_max), .min = 1, .max = 8189},
     {.name = "self-powered", .kind = KIND_SELF_POWERED},
     {.name = "quirk", .kind = KIND_QUIRKS},
     {.name = "imei0", .kind = KIND_IMEI},
