@@ -3,18 +3,18 @@
  *
  *   > AT#CRED=1,16842753,0,1188,<sha256>,<crc>     begin
  *   < OK
- *   > #AAk…#AQk…#Agk…AT#CRED=2                     frames, then commit, in one go
+ *   > #AAk…#AQk…#Agk…AT#CRED=2,<crc>               frames, then commit, in one go
  *   < #CRED: missing,16-23
  *   < +CME ERROR: 703
- *   > #AQH…AT#CRED=2
+ *   > #AQH…AT#CRED=2,<crc>
  *   < OK
  *
  * Frames are not answered, so that a clean link is never waited for. A burst always has one answer: that of
  * its line, or, if the line was lost, the list of what is missing once nothing came for CORE_PAUSE_MS.
  *
- * Lines that change something carry a CRC. The commit needs none: it does nothing unless everything announced
- * has arrived. "AT#CRED=2,1" is answered when the write begins; the next credential then travels while the
- * modem writes, and a failure is told in place of the next commit's answer.
+ * Lines that change something carry a CRC; a damaged one is 701 and does nothing. "AT#CRED=2,1,<crc>" is
+ * answered when the write begins; the next credential then travels while the modem writes, and a failure is
+ * told in place of the next commit's answer.
  */
 #include "core/cred.h"
 
@@ -27,8 +27,10 @@
 
 static void add_key(struct text *t, uint32_t key)
 {
+    text_add(t, ",");
     for (int shift = 30; shift >= 0; shift -= 6)
         text_octets(t, (const char[]){text_digit64(key >> shift)}, 1);
+    text_add(t, "\r\n");
 }
 
 static void add_entry(struct text *t, const char *word, uint32_t sec_tag, uint32_t type)
@@ -55,7 +57,7 @@ static void add_result(struct core *core)
     add_entry(&core->answer, "written", last->sec_tag, last->type);
     text_add(&core->answer, last->code < 0 ? ",-" : ",");
     text_uint(&core->answer, (uint32_t)(last->code < 0 ? -last->code : last->code));
-    text_add(&core->answer, "\r\n");
+    add_key(&core->answer, last->key);
 }
 
 void cred_burst_ended(struct core *core)
@@ -85,30 +87,27 @@ static void status(struct core *core, struct call *call)
     if (t->last.is_there)
         add_result(core);
     if (t->writing >= 0) {
-        add_entry(&core->answer, "writing", t->slots[t->writing].plan.sec_tag,
-                  t->slots[t->writing].plan.type);
-        text_add(&core->answer, "\r\n");
+        const struct transfer_plan *plan = &t->slots[t->writing].plan;
+        add_entry(&core->answer, "writing", plan->sec_tag, plan->type);
+        add_key(&core->answer, plan->key);
     }
     if (open) {
         add_entry(&core->answer, "open", open->plan.sec_tag, open->plan.type);
-        text_add(&core->answer, ",");
-        text_uint(&core->answer, open->plan.size);
-        text_add(&core->answer, ",");
         add_key(&core->answer, open->plan.key);
-        text_add(&core->answer, "\r\n");
         add_missing(core);
     }
     core_ok(core);
 }
 
-/* The CRC at the end of a line is over all of it before the last comma, the opcode included. */
-static bool has_right_crc(const struct call *call, uint32_t *ret_crc)
+/* The CRC at the end of a line is over all of it before the last comma, the opcode included, so that no
+ * command turns into another one. */
+static bool has_right_crc(const struct call *call, uint32_t start, uint32_t *ret_crc)
 {
     if (call->len <= CRC_DIGITS)
         return false;
     size_t n = call->len - CRC_DIGITS - 1;
     struct cursor c = {call->line + n, CRC_DIGITS + 1, false};
-    *ret_crc = crc32_add(0, call->line, n);
+    *ret_crc = crc32_add(start, call->line, n);
     cursor_char(&c, ',');
     return cursor_digits64(&c, CRC_DIGITS) == *ret_crc && !c.is_bad;
 }
@@ -129,7 +128,7 @@ static bool ends_with_crc(struct call *call)
 static void begin(struct core *core, struct call *call)
 {
     struct transfer_plan plan = {0};
-    bool is_whole = has_right_crc(call, &plan.key);
+    bool is_whole = has_right_crc(call, 0, &plan.key);
 
     plan.sec_tag = next_uint(call, INT32_MAX);
     plan.type = next_uint(call, TYPE_MAX);
@@ -163,7 +162,7 @@ static void abort_open(struct core *core, struct call *call)
 static void delete_entry(struct core *core, struct call *call)
 {
     uint32_t crc;
-    bool is_whole = has_right_crc(call, &crc);
+    bool is_whole = has_right_crc(call, 0, &crc);
     uint32_t sec_tag = next_uint(call, INT32_MAX), type = next_uint(call, TYPE_MAX);
 
     if (!is_whole) {
@@ -238,10 +237,18 @@ static void go_on(struct core *core)
         write_open(core);
 }
 
+/* The CRC starts from the transfer's key: a commit can mean no other transfer. */
 static void commit(struct core *core, struct call *call)
 {
-    core->is_behind = call->rest.len > 0 && next_uint(call, 1) == 1;
-    if (cursor_ends(&call->rest))
+    const struct transfer_slot *open = transfer_open(&core->transfer);
+    uint32_t crc;
+
+    if (open && !has_right_crc(call, open->plan.key, &crc)) {
+        core_error(core, CORE_ERROR_DAMAGED);
+        return;
+    }
+    core->is_behind = call->rest.len > CRC_DIGITS + 1 && next_uint(call, 1) == 1;
+    if (ends_with_crc(call))
         go_on(core);
     else
         core_error(core, CORE_ERROR_PARAMETER);

@@ -109,13 +109,23 @@ enum input_event input_lost(struct input *in)
     return was_told ? INPUT_NONE : INPUT_TOO_LONG;
 }
 
+/* Whether what has come of the line can become a command. */
+static bool may_be_command(const struct input *in)
+{
+    size_t skip = blanks(in), n = in->len - skip;
+
+    return text_same(in->line + skip, "AT", n < 2 ? n : 2);
+}
+
 int64_t input_patience_ms(const struct input *in)
 {
+    if (input_is_empty(in))
+        return INT64_MAX;
     if (in->is_skipping)
         return INPUT_SKIP_MS;
     if (in->is_in_quotes)
         return INPUT_QUOTE_MS;
-    return in->len > 0 ? INPUT_STALE_MS : INT64_MAX;
+    return may_be_command(in) ? INPUT_STALE_MS : INPUT_SKIP_MS;
 }
 
 enum input_event input_tick(struct input *in, int64_t idle_ms)

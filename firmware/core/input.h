@@ -14,11 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INPUT_KILL     64    /* backspaces in a row: nobody corrects a slip with so many */
-#define INPUT_SKIP_MS  250   /* a pause so long ends the rest of an overlong line */
-#define INPUT_QUOTE_MS 3000  /* … ends a line inside quotes */
-#define INPUT_STALE_MS 30000 /* … ends any other line, in silence: a person may think before the Enter key \
-                              */
+#define INPUT_KILL     64   /* backspaces in a row: nobody corrects a slip with so many */
+#define INPUT_SKIP_MS  250  /* a pause so long ends the rest of an overlong line, and what is no command */
+#define INPUT_QUOTE_MS 3000 /* … ends a line inside quotes */
+#define INPUT_STALE_MS                                                                                       \
+    30000 /* … ends any other line, in silence: a person may think before the Enter key                    \
+           */
 
 enum input_event {
     INPUT_NONE,

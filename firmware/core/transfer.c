@@ -171,7 +171,13 @@ void transfer_write_end(struct transfer *t, const char *answer, size_t n)
 {
     struct transfer_slot *slot = &t->slots[t->writing];
 
-    t->last = (struct transfer_result){true, false, slot->plan.sec_tag, slot->plan.type, code_of(answer, n)};
+    t->last = (struct transfer_result){
+        .is_there = true,
+        .sec_tag = slot->plan.sec_tag,
+        .type = slot->plan.type,
+        .key = slot->plan.key,
+        .code = code_of(answer, n),
+    };
     t->last.is_untold = t->last.code != 0;
     wipe(slot);
     t->writing = -1;

@@ -44,7 +44,7 @@ enum transfer_check {
 struct transfer_result {
     bool is_there;
     bool is_untold; /* it failed, and no answer has said so yet */
-    uint32_t sec_tag, type;
+    uint32_t sec_tag, type, key;
     int code;
 };
 
