@@ -19,6 +19,7 @@
 #include "app_actors.h"
 #include "app_line.h"
 #include "app_state.h"
+#include "base/bell.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -45,6 +46,8 @@ struct app {
     struct store_reader *orders_reader; /* the store's thread reads the open orders through it */
     pthread_t stopper;
     bool has_stopper;
+    struct bell *bell;      /* rings when a slot's view or the record has changed */
+    atomic_llong event_seq; /* of the last event on record */
     atomic_bool store_failed, mark_ahead, key_locked, draining;
 };
 
@@ -82,6 +85,13 @@ static void tell_orders(void *ctx)
     free(orders);
 }
 
+static void tell_recorded(void *ctx, int64_t seq)
+{
+    struct app *app = ctx;
+    atomic_store(&app->event_seq, seq);
+    bell_ring(app->bell);
+}
+
 static void tell_block(void *ctx, enum reason reason, const char *detail)
 {
     struct app *app = ctx;
@@ -107,9 +117,14 @@ static uint32_t source_slot_count(void *ctx)
     return app_line_slot_count(((struct app *)ctx)->line);
 }
 
-static void source_slot_read(void *ctx, uint32_t i, struct slot_view *out)
+static uint64_t source_slot_read(void *ctx, uint32_t i, struct slot_view *out)
 {
-    app_line_slot_read(((struct app *)ctx)->line, i, out);
+    return app_line_slot_read(((struct app *)ctx)->line, i, out);
+}
+
+static int64_t source_event_seq(void *ctx)
+{
+    return atomic_load(&((struct app *)ctx)->event_seq);
 }
 
 static uint64_t source_slot_seq(void *ctx)
@@ -250,6 +265,8 @@ static int start_api(struct app *app, struct err_info *reterr)
                 .slot_count = source_slot_count,
                 .slot_read = source_slot_read,
                 .slot_seq = source_slot_seq,
+                .event_seq = source_event_seq,
+                .bell = app->bell,
                 .ready = source_ready,
                 .command = source_command,
                 .submit = source_submit,
@@ -300,6 +317,7 @@ static void take_down(struct app *app)
     app_line_free(app->line);
     store_reader_close(app->orders_reader);
     app_state_close(&app->state);
+    bell_free(app->bell);
     free(app->fixtures);
     free(app->products);
 }
@@ -333,12 +351,17 @@ static int build(struct app *app, struct err_info *reterr)
         (r = store_reader_open(&app->orders_reader, app->config->state_dir, NULL, reterr)) < 0) {
         return r;
     }
-    struct app_line_config line = {app->config, &app->store, &app->keys, on_stopping, app};
+    app->bell = bell_new();
+    if (!app->bell) {
+        return err_set(reterr, -ENOMEM, "no memory or descriptors");
+    }
+    atomic_store(&app->event_seq, store_last_seq(app->state.store));
+    struct app_line_config line = {app->config, &app->store, &app->keys, app->bell, on_stopping, app};
     app->line = app_line_new(&line, reterr);
     if (!app->line) {
         return ERR_INTERNAL;
     }
-    struct app_store_events events = {app, tell_orders, tell_block};
+    struct app_store_events events = {app, tell_orders, tell_block, tell_recorded};
     if ((r = app_keys_start(&app->keys, app->state.keys, reterr)) < 0 ||
         (r = app_store_start(&app->store, app->state.store, &events, reterr)) < 0) {
         return r;

@@ -51,6 +51,15 @@ static void tell_block(struct app_store *actor, int result)
     }
 }
 
+static void tell_recorded(struct app_store *actor)
+{
+    int64_t seq = store_last_seq(actor->store);
+    if (seq != actor->seq) {
+        actor->seq = seq;
+        actor->events.recorded(actor->events.ctx, seq);
+    }
+}
+
 static bool changes_orders(const struct store_op *op)
 {
     return (op->kind == STORE_ORDER_PUT || op->kind == STORE_ORDER_CLOSE) && op->result == 0;
@@ -90,6 +99,7 @@ static size_t run_batch(struct app_store *actor, void **items, size_t n)
         n_ops += item->n;
     }
     int result = store_batch(actor->store, ops, n_ops);
+    tell_recorded(actor);
     bool orders = false;
     for (size_t i = 0; result == 0 && i < n_ops; i++) {
         orders = orders || changes_orders(ops[i]);

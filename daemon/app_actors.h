@@ -30,6 +30,8 @@ struct app_store_events {
     void (*orders_changed)(void *ctx); /* read them (store_read_open_orders) */
     /* Whether claims must be refused: REASON_NONE, store_failed or mark_ahead. Told when it changes. */
     void (*blocked)(void *ctx, enum reason reason, const char *detail);
+    /* The record has grown: `seq` is the number of its last event. */
+    void (*recorded)(void *ctx, int64_t seq);
 };
 
 struct app_store {
@@ -39,6 +41,7 @@ struct app_store {
     pthread_t thread;
     bool is_running;
     enum reason block; /* as told last */
+    int64_t seq;       /* as told last */
 };
 
 int app_store_start(struct app_store *actor, struct store *store, const struct app_store_events *events,

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/bell.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "io/hotplug.h"
@@ -175,6 +176,7 @@ static void env_publish(void *ctx, uint32_t slot, const struct slot_view *view)
 {
     struct app_line *line = ctx;
     snapshot_publish(line->views, slot, view);
+    bell_ring(line->config.bell);
     if (line->couriers[slot]) {
         log_port_failure(line->couriers[slot], view);
     }
@@ -239,6 +241,7 @@ static int add_slot(struct app_line *line, const struct config_fixture *fixture,
     line->couriers[index] = courier;
     snapshot_publish(line->views, (size_t)index, station_view(line->station, (uint32_t)index));
     atomic_store(&line->n_slots, (unsigned)index + 1);
+    bell_ring(line->config.bell);
     return index;
 }
 
@@ -611,9 +614,9 @@ uint32_t app_line_slot_count(const struct app_line *line)
     return atomic_load(&line->n_slots);
 }
 
-void app_line_slot_read(const struct app_line *line, uint32_t slot, struct slot_view *out)
+uint64_t app_line_slot_read(const struct app_line *line, uint32_t slot, struct slot_view *out)
 {
-    snapshot_read(line->views, slot, out);
+    return snapshot_read(line->views, slot, out);
 }
 
 uint64_t app_line_seq(const struct app_line *line)

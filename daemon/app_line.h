@@ -21,6 +21,7 @@ struct app_line_config {
     const struct config *config;
     struct app_store *store;
     struct app_keys *keys;
+    struct bell *bell; /* rung after a slot's view was published */
     /* SIGTERM or SIGINT came. Called once, on the line's thread; ends with app_line_finish from any thread.
      */
     void (*stopping)(void *ctx);
@@ -47,7 +48,7 @@ int app_line_command(struct app_line *line, const struct api_command *command, s
 void app_line_finish(struct app_line *line);
 
 uint32_t app_line_slot_count(const struct app_line *line);
-void app_line_slot_read(const struct app_line *line, uint32_t slot, struct slot_view *out);
+uint64_t app_line_slot_read(const struct app_line *line, uint32_t slot, struct slot_view *out);
 uint64_t app_line_seq(const struct app_line *line);
 
 #endif

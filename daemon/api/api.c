@@ -16,8 +16,10 @@
 #include "api/listen.h"
 #include "api/pool.h"
 #include "api/route.h"
+#include "api/stream.h"
+#include "base/bell.h"
 
-#define FDS_MAX         (API_LISTEN_MAX + HTTP_POOLS + 3) /* and the Unix socket, goodbyes, wake-up */
+#define FDS_MAX         (API_LISTEN_MAX + HTTP_POOLS + 5) /* and the Unix socket, goodbyes, stream, bell, wake-up */
 #define REQUEST_MS      15000
 #define IDLE_MS         60000
 #define CONNECTIONS_MAX 512
@@ -30,7 +32,8 @@
 struct api {
     struct api_config config; /* defaults filled in */
     struct env env;
-    struct pool *pools[HTTP_POOLS];
+    struct pool *pools[HTTP_POOLS], *stream_pool;
+    struct stream *stream;
     struct http *http;
     uint16_t ports[API_LISTEN_MAX];
     char *unix_path; /* to be removed; NULL: none */
@@ -116,7 +119,17 @@ static int start_pools(struct api *api, struct err_info *reterr)
             return ERR_STORE;
         }
     }
-    return 0;
+    api->stream_pool = pool_new(1, &api->config.sources, reterr);
+    return api->stream_pool != NULL ? 0 : ERR_STORE;
+}
+
+static int make_stream(struct api *api, struct err_info *reterr)
+{
+    struct stream_config config = {
+        .sources = &api->config.sources, .clock = api->config.clock, .pool = api->stream_pool};
+
+    api->stream = stream_new(&config);
+    return api->stream != NULL ? 0 : err_set(reterr, -ENOMEM, "out of memory");
 }
 
 static int build(struct api *api, struct err_info *reterr)
@@ -129,6 +142,9 @@ static int build(struct api *api, struct err_info *reterr)
     }
     api->env = (struct env){.sources = &config->sources, .clock = config->clock};
     int rc = start_pools(api, reterr);
+    if (rc == 0) {
+        rc = make_stream(api, reterr);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -138,6 +154,8 @@ static int build(struct api *api, struct err_info *reterr)
         .connections_max = config->connections_max,
         .per_address_max = config->per_address_max,
         .env = &api->env,
+        .stream = api->stream,
+        .stream_fds = {pool_fd(api->stream_pool), bell_fd(config->sources.bell)},
     };
     memcpy(http.pools, api->pools, sizeof(http.pools));
     api->http = http_new(&http);
@@ -204,6 +222,8 @@ void api_stop(struct api *api)
     for (size_t i = 0; i < HTTP_POOLS; i++) {
         pool_free(api->pools[i]);
     }
+    pool_free(api->stream_pool);
+    stream_free(api->stream);
     if (api->unix_path != NULL) {
         unlink(api->unix_path);
         free(api->unix_path);

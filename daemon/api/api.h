@@ -3,7 +3,8 @@
  * daemon. The rest is wired in through callbacks, so that api/ knows no other actor's thread.
  *
  * Threads: one HTTP thread owns every connection; workers run what may block: two for questions to the
- * database and operations of the store, one for commands to the line, one for imports. A callback marked
+ * database and operations of the store, one for commands to the line, one for imports, one that reads the
+ * record for the live stream. A callback marked
  * [inline] is called on the HTTP thread and on workers, at the same time, and must return at once, without a
  * lock that others hold for long; one marked [worker] is called on workers only, several at the same time,
  * and may block. None may call api_stop.
@@ -23,6 +24,7 @@
 #include "job/ledger.h"
 #include "station/view.h"
 
+struct bell; /* base/bell.h */
 struct json;
 struct store_op;     /* store/store.h */
 struct store_reader; /* store/read.h */
@@ -78,12 +80,17 @@ struct api_sources {
 
     const struct api_station *station;
 
-    /* [inline] How many slots there are, and slot i (0 ≤ i < count) as it was published last. */
+    /* [inline] How many slots there are, and slot i (0 ≤ i < count) as it was published last; returns how
+     * often that was, so that an unchanged one is known by its number. */
     uint32_t (*slot_count)(void *ctx);
-    void (*slot_read)(void *ctx, uint32_t i, struct slot_view *out);
+    uint64_t (*slot_read)(void *ctx, uint32_t i, struct slot_view *out);
     /* [inline] Counts up with every published change; read before the slots, so that whoever asks for what
      * came after it misses nothing. */
     uint64_t (*slot_seq)(void *ctx);
+    /* [inline] Number of the last event that is on record: durable, and to be seen by every reader. */
+    int64_t (*event_seq)(void *ctx);
+    /* Rings after slot_seq or event_seq has counted up. Borrowed for the server's life. */
+    struct bell *bell;
     /* [inline] */
     void (*ready)(void *ctx, struct api_ready *out);
 

@@ -69,6 +69,8 @@ static enum problem judge(struct exchange *ex, const struct guard *guard, const 
         return problem;
     }
     memcpy(r->idempotency_key, ex->head.idempotency_key, sizeof(r->idempotency_key));
+    memcpy(r->if_match, ex->head.if_match, sizeof(r->if_match));
+    memcpy(r->if_none_match, ex->head.if_none_match, sizeof(r->if_none_match));
     if (ex->target_rc < 0) {
         *err = ex->target_error;
         return ex->target_rc == ERR_RANGE ? PROBLEM_TARGET_TOO_LONG : PROBLEM_BAD_REQUEST;
@@ -176,11 +178,18 @@ enum next exchange_end(struct exchange *ex)
     if (is_refused(ex)) {
         return NEXT_ANSWER;
     }
-    if (ex->route->where != RUN_INLINE) {
+    switch (ex->route->where) {
+    case RUN_INLINE:
+        ex->route->handle(ex->env, &ex->request, &ex->response);
+        return NEXT_ANSWER;
+    case RUN_QUERY:
+    case RUN_COMMAND:
+    case RUN_IMPORT:
         return hand_over(ex);
+    case RUN_STREAM:
+        return NEXT_STREAM;
     }
-    ex->route->handle(ex->env, &ex->request, &ex->response);
-    return NEXT_ANSWER;
+    return NEXT_CUT;
 }
 
 enum next exchange_worked(struct exchange *ex)

@@ -17,6 +17,7 @@ enum next {
     NEXT_READ,   /* go on reading; the answer, if there is one already, waits for the end of the body */
     NEXT_WORK,   /* hand `work` to the pool and let the connection rest */
     NEXT_ANSWER, /* send `response`; nothing more of this request is read */
+    NEXT_STREAM, /* the connection becomes a viewer of the live stream */
     NEXT_CUT,    /* close: it sends without end what nobody wants */
 };
 

@@ -22,6 +22,9 @@ enum known {
     KNOWN_ORIGIN,
     KNOWN_SITE,
     KNOWN_KEY,
+    KNOWN_IF_MATCH,
+    KNOWN_IF_NONE_MATCH,
+    KNOWN_LAST_ID,
     KNOWN_COUNT,
 };
 
@@ -37,6 +40,9 @@ static const struct known_row {
     [KNOWN_ORIGIN] = {"Origin", PROBLEM_BAD_REQUEST},
     [KNOWN_SITE] = {"Sec-Fetch-Site", PROBLEM_BAD_REQUEST},
     [KNOWN_KEY] = {"Idempotency-Key", PROBLEM_BAD_REQUEST},
+    [KNOWN_IF_MATCH] = {"If-Match", PROBLEM_BAD_REQUEST},
+    [KNOWN_IF_NONE_MATCH] = {"If-None-Match", PROBLEM_BAD_REQUEST},
+    [KNOWN_LAST_ID] = {"Last-Event-ID", PROBLEM_BAD_REQUEST},
 };
 
 static bool span_is_ci(struct span a, const char *text)
@@ -251,6 +257,40 @@ static enum problem check_content(const struct span known[KNOWN_COUNT], struct h
     return PROBLEM_NONE;
 }
 
+/* One tag, or "*"; false for anything else. A weak tag's W/ is dropped: ours are all strong. */
+static bool read_tag(struct span value, char out[REQUEST_TAG_SIZE])
+{
+    struct span tag = trim(value);
+
+    if (span_starts(tag, "W/")) {
+        tag = span_skip(tag, 2);
+    }
+    bool is_quoted = tag.len >= 2 && tag.at[0] == '"' && tag.at[tag.len - 1] == '"' &&
+                     memchr(tag.at + 1, '"', tag.len - 2) == NULL;
+    if ((!is_quoted && !span_is(tag, "*")) || tag.len >= REQUEST_TAG_SIZE || !is_visible(tag)) {
+        return false;
+    }
+    memcpy(out, tag.at, tag.len);
+    out[tag.len] = '\0';
+    return true;
+}
+
+/* What only some resources look at. A condition that we cannot read must not be taken as met. */
+static enum problem check_conditions(const struct span known[KNOWN_COUNT], struct head *head,
+                                     struct err_info *reterr)
+{
+    uint64_t id;
+
+    if (known[KNOWN_IF_MATCH].at != NULL && !read_tag(known[KNOWN_IF_MATCH], head->if_match)) {
+        return fail(PROBLEM_BAD_REQUEST, reterr, "If-Match must be one entity tag or *");
+    }
+    if (known[KNOWN_IF_NONE_MATCH].at != NULL) {
+        (void)read_tag(known[KNOWN_IF_NONE_MATCH], head->if_none_match);
+    }
+    head->last_event_id = read_length(known[KNOWN_LAST_ID], &id) ? (int64_t)id : -1;
+    return PROBLEM_NONE;
+}
+
 enum problem guard_check(const struct guard *g, enum method method, const char *version,
                          const struct header *headers, size_t n, struct head *ret, struct err_info *reterr)
 {
@@ -273,6 +313,9 @@ enum problem guard_check(const struct guard *g, enum method method, const char *
     }
     if (problem == PROBLEM_NONE) {
         problem = check_content(known, &head, reterr);
+    }
+    if (problem == PROBLEM_NONE) {
+        problem = check_conditions(known, &head, reterr);
     }
     if (problem == PROBLEM_NONE) {
         *ret = head;

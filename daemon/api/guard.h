@@ -45,6 +45,9 @@ struct head {
     bool is_chunked;
     enum content_kind content;
     char idempotency_key[REQUEST_KEY_SIZE]; /* empty: none */
+    char if_match[REQUEST_TAG_SIZE];        /* "*" or one entity tag with its quotes; empty: none */
+    char if_none_match[REQUEST_TAG_SIZE];   /* the same; a list counts as none */
+    int64_t last_event_id;                  /* negative: none, or none of ours */
 };
 
 /*

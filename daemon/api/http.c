@@ -31,14 +31,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/exchange.h"
 #include "api/peer.h"
+#include "api/stream.h"
 #include "base/log.h"
 #include "base/secret.h"
 
 #define LISTENERS_MAX     (API_LISTEN_MAX + 1)
+#define STREAM_PIECE      ((size_t)8 * 1024)
+#define STREAM_SNDBUF     (64 * 1024)         /* what the kernel keeps for a viewer that does not read */
 #define CONNECTION_MEM    ((size_t)36 * 1024) /* headers must fit into half of it */
 
 /* A body that keeps coming at 64 KiB/s or faster earns the time that it takes. */
@@ -58,6 +62,8 @@ struct connection {
     struct MHD_Connection *mhd;
     struct exchange *exchange; /* the request under way */
     int64_t left_us;           /* of the deadline, kept while a worker has the request */
+    struct viewer viewer;      /* once is_viewer */
+    bool is_viewer;
     bool is_suspended;
     bool has_begun;   /* headers were looked at */
     bool must_answer; /* the answer is ready: queue it when the library calls next */
@@ -121,6 +127,10 @@ static void drop_exchange(struct connection *c)
 
     c->exchange = NULL;
     c->peer.is_asking = c->peer.is_owed = c->has_begun = c->must_answer = false;
+    if (c->is_viewer) {
+        c->is_viewer = false;
+        stream_leave(http->config.stream, &c->viewer);
+    }
     if (ex == NULL) {
         return;
     }
@@ -301,6 +311,81 @@ static enum MHD_Result rest(struct connection *c)
     return MHD_YES;
 }
 
+/* ---- the live stream */
+
+static struct connection *connection_of_viewer(struct viewer *v)
+{
+    return (struct connection *)(void *)((char *)v - offsetof(struct connection, viewer));
+}
+
+/* Called by the library whenever it has sent what it got before. */
+static ssize_t on_stream(void *cls, uint64_t at, char *to, size_t max)
+{
+    struct connection *c = cls;
+    struct http *http = c->listener->http;
+
+    (void)at;
+    if (c->viewer.is_over) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    size_t n = stream_fill(http->config.stream, &c->viewer, to, max);
+    if (n == 0) {
+        c->is_suspended = true;
+        set_deadline(c, TIME_NEVER);
+        MHD_suspend_connection(c->mhd);
+        return 0;
+    }
+    /* Until then it must have taken this much, or it is no viewer. */
+    set_deadline(c, now_us(http) + (http->is_stopping ? http->grace_us : http->config.idle_us));
+    return (ssize_t)n;
+}
+
+static enum MHD_Result begin_stream(struct connection *c)
+{
+    struct http *http = c->listener->http;
+    struct exchange *ex = c->exchange;
+    bool is_head = ex->request.method == METHOD_HEAD;
+
+    if (http->is_stopping ||
+        (!is_head && !stream_join(http->config.stream, &c->viewer, ex->head.last_event_id))) {
+        exchange_refuse(ex, http->is_stopping ? PROBLEM_STOPPING : PROBLEM_BUSY);
+        return answer(c);
+    }
+    c->is_viewer = !is_head;
+    struct MHD_Response *mhd =
+        is_head ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                : MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, on_stream, c, NULL);
+    if (mhd == NULL) {
+        return MHD_NO;
+    }
+    struct response head = {.status = 200, .content_type = "text/event-stream"};
+    add_headers(mhd, &head);
+    add_header(mhd, "X-Accel-Buffering", "no");
+    enum MHD_Result result = MHD_queue_response(c->mhd, 200, mhd);
+    MHD_destroy_response(mhd);
+    int room = STREAM_SNDBUF;
+    (void)setsockopt(c->peer.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)); /* with less it works as well */
+    c->peer.is_asking = false;
+    c->peer.is_owed = true;
+    set_deadline(c, now_us(http) + http->config.idle_us);
+    return result;
+}
+
+/* Lets viewers go on for whom there is something, and those end who have left: the library would not notice
+ * while they are suspended. */
+static void resume_viewers(struct http *http)
+{
+    for (struct viewer *v = stream_viewers(http->config.stream); v != NULL; v = v->next) {
+        struct connection *c = connection_of_viewer(v);
+        v->is_over |= c->peer.has_left || c->peer.is_cut || http->is_stopping;
+        if (c->is_suspended && (v->is_woken || v->is_over)) {
+            c->is_suspended = false;
+            MHD_resume_connection(c->mhd);
+            http->peers.must_turn = true;
+        }
+    }
+}
+
 static enum MHD_Result follow(struct connection *c, enum next next)
 {
     switch (next) {
@@ -310,6 +395,8 @@ static enum MHD_Result follow(struct connection *c, enum next next)
         return rest(c);
     case NEXT_ANSWER:
         return answer(c);
+    case NEXT_STREAM:
+        return begin_stream(c);
     case NEXT_CUT:
         break;
     }
@@ -449,11 +536,18 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 {
     size_t n = 0;
 
-    *ret_timeout_ms = http->peers.must_turn ? 0 : ms_until(http->peers.next_deadline_us, now_us(http));
+    const struct stream *stream = http->config.stream;
+    int64_t deadline_us = time_min(http->peers.next_deadline_us, stream_deadline(stream));
+
+    *ret_timeout_ms = http->peers.must_turn ? 0 : ms_until(deadline_us, now_us(http));
     for (size_t i = 0; i < HTTP_POOLS; i++) {
         fds[n++] = (struct pollfd){.fd = pool_fd(http->config.pools[i]), .events = POLLIN};
     }
     fds[n++] = (struct pollfd){.fd = http->peers.fd, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = http->config.stream_fds[0], .events = POLLIN};
+    if (stream_listens(stream)) {
+        fds[n++] = (struct pollfd){.fd = http->config.stream_fds[1], .events = POLLIN};
+    }
     for (size_t i = 0; i < http->n_listeners && n < max; i++) {
         struct MHD_Daemon *daemon = http->listeners[i].daemon;
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -468,13 +562,18 @@ size_t http_wait_for(struct http *http, struct pollfd *fds, size_t max, int *ret
 
 void http_turn(struct http *http)
 {
+    int64_t begun_us = now_us(http);
+
     http->peers.must_turn = false;
     take_back_all(http);
-    peers_cut_late(&http->peers, now_us(http));
+    peers_cut_late(&http->peers, begun_us);
+    stream_turn(http->config.stream, begun_us);
+    resume_viewers(http);
     for (size_t i = 0; i < http->n_listeners; i++) {
         MHD_run(http->listeners[i].daemon);
     }
     peers_close_left(&http->peers);
+    stream_spend(http->config.stream, now_us(http) - begun_us);
 }
 
 /* What no worker has begun is answered now. */
@@ -517,7 +616,7 @@ void http_stop(struct http *http, int64_t grace_us)
 
 bool http_is_over(const struct http *http)
 {
-    return http->peers.first == NULL && http->n_abandoned == 0;
+    return http->peers.first == NULL && http->n_abandoned == 0 && stream_busy(http->config.stream) == 0;
 }
 
 void http_free(struct http *http)

@@ -13,6 +13,7 @@
 #include "api/route.h"
 
 struct http; /* opaque */
+struct stream;
 
 /* One pool for each kind of work: RUN_QUERY, RUN_COMMAND, RUN_IMPORT. */
 #define HTTP_POOLS 3
@@ -22,6 +23,8 @@ struct http_config {
     uint32_t connections_max, per_address_max;
     const struct env *env;          /* borrowed */
     struct pool *pools[HTTP_POOLS]; /* who works on what; borrowed */
+    struct stream *stream;          /* borrowed */
+    int stream_fds[2];              /* its pool's and the bell's */
 };
 
 /* NULL without memory or descriptors. */

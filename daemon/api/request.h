@@ -19,6 +19,7 @@
 #define REQUEST_PARAMS_MAX   16
 #define REQUEST_ID_SIZE      160 /* longer than every id of ours */
 #define REQUEST_KEY_SIZE     128 /* Idempotency-Key */
+#define REQUEST_TAG_SIZE     96  /* If-Match, If-None-Match: longer than every tag of ours */
 
 /* X(ENUM, name on the wire) */
 #define METHOD_LIST(X)                                                                                       \
@@ -72,8 +73,10 @@ struct request {
 
     char id[REQUEST_ID_SIZE];               /* what stood for the pattern's {…}; set by route_find */
     char idempotency_key[REQUEST_KEY_SIZE]; /* empty: none */
-    unsigned roles;                         /* of the caller */
-    struct span body;                       /* complete; borrowed, may hold secrets */
+    char if_match[REQUEST_TAG_SIZE];        /* as in struct head */
+    char if_none_match[REQUEST_TAG_SIZE];
+    unsigned roles;   /* of the caller */
+    struct span body; /* complete; borrowed, may hold secrets */
 
     char memory[REQUEST_TARGET_MAX + 2]; /* what the pointers above point into */
 };

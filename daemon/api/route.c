@@ -61,6 +61,7 @@ const struct route routes[] = {
     {METHOD_GET, "/api/v1/jobs/{id}", handle_job, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/boards/{id}", handle_board, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/events", handle_events, ROLE_ANY, 0, 0, RUN_QUERY, event_params},
+    {METHOD_GET, "/api/v1/stream", NULL, ROLE_ANY, 0, 0, RUN_STREAM, NULL},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 

@@ -20,6 +20,7 @@ enum where {
     RUN_COMMAND, /* on the worker of commands to the line: `reader` is NULL */
     RUN_IMPORT,  /* on the worker of imports, and the body goes piece by piece into an import session
                     (exchange.h) */
+    RUN_STREAM,  /* the connection stays and is told what changes (stream.h) */
 };
 
 /* What a handler may use. Borrowed for the call. */
@@ -36,7 +37,7 @@ struct route {
     /* Segments in their order; "{id}" stands for one segment, "{slot}" for fixture and name: one segment with
      * an escaped slash or two without. */
     const char *pattern;
-    handler *handle;  /* NULL with RUN_IMPORT */
+    handler *handle;  /* NULL with RUN_IMPORT and RUN_STREAM */
     unsigned roles;   /* who may, of enum role */
     unsigned content; /* what it takes, of enum content_kind; 0: no body */
     size_t body_max;  /* octets */

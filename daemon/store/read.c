@@ -67,6 +67,9 @@ const char *const reader_texts[READER_STATEMENTS] = {
                 " AND (?2 IS NULL OR lot = ?2) GROUP BY state",
     [R_EVENTS] =
         "SELECT seq, at, kind, slot, imei, data, hash FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [R_CHANGES] = "SELECT seq, CASE WHEN kind IN ('job_started', 'job_ended') THEN data ->> 'job' END,"
+                  " CASE WHEN kind IN ('job_started', 'job_ended', 'order_opened', 'order_closed')"
+                  " THEN data ->> 'order' END FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [R_LAST_SEQ] = "SELECT coalesce(max(seq), 0) FROM event",
     [R_OPEN_ORDERS] = "SELECT o.id, f.fixture, o.product, o.product_version FROM order_fixture f"
                       " JOIN work_order o ON o.id = f.work_order WHERE f.is_open = 1 ORDER BY f.fixture",
@@ -81,7 +84,8 @@ static int connect(struct store_reader *reader, struct err_info *reterr)
     int r = sql_open(&reader->db, reader->path, reader->vfs, true, reterr);
     if (r == 0) {
         /* The writer's recovery of a WAL may keep a reader out for a moment. */
-        r = sql_exec(&reader->db, "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY");
+        r = sql_exec(&reader->db,
+                     "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY");
         if (r == 0) {
             r = sql_prepare(&reader->db, reader_texts, READER_STATEMENTS, NULL);
         }
@@ -465,6 +469,20 @@ static int find_job(struct store_reader *reader, const char *id, struct json **r
     }
     sql_end(&q);
     return r;
+}
+
+int reader_job(struct store_reader *reader, const char *id, struct json **ret)
+{
+    struct query q = sql_start(&reader->db, R_JOB);
+    sql_put_text(&q, id);
+    int r = sql_step(&q);
+    struct json *job = r > 0 ? job_tree(&q) : NULL;
+    sql_end(&q);
+    if (r <= 0) {
+        return r < 0 ? r : ERR_NOT_FOUND;
+    }
+    *ret = job;
+    return job ? 0 : -ENOMEM;
 }
 
 int store_read_job(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr)

@@ -78,6 +78,16 @@ int store_read_stock(struct store_reader *reader, const char *product, const cha
 int store_read_events(struct store_reader *reader, int64_t after, uint32_t limit, struct json **ret,
                       struct err_info *reterr);
 
+/*
+ * {"changes":[{"seq","event":"job"|"order","data":{…}}],"last","events"}: looks at up to `limit` events after
+ * `after` (0: STORE_CHANGES_EVENTS_MAX, which is the most) and tells each job and order they touched once,
+ * under the number of the last of them, in the order of these numbers; `data` is as in store_read_jobs and
+ * store_read_order. `last` is where to go on, `events` how many were looked at.
+ */
+#define STORE_CHANGES_EVENTS_MAX 128
+int store_read_changes(struct store_reader *reader, int64_t after, uint32_t limit, struct json **ret,
+                       struct err_info *reterr);
+
 /* {"last_seq","open_orders","open_jobs","bundles":{"free",…}}: what monitoring asks for. */
 int store_read_totals(struct store_reader *reader, struct json **ret, struct err_info *reterr);
 

@@ -152,6 +152,16 @@ static int order_tree(struct store_reader *reader, const struct query *q, struct
     return 0;
 }
 
+int reader_order(struct store_reader *reader, const char *id, struct json **ret)
+{
+    struct query q = sql_start(&reader->db, R_ORDER);
+    sql_put_text(&q, id);
+    int r = sql_step(&q);
+    r = r > 0 ? order_tree(reader, &q, ret) : r == 0 ? ERR_NOT_FOUND : r;
+    sql_end(&q);
+    return r;
+}
+
 int store_read_order(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr)
 {
     int r = reader_begin(reader, reterr);
@@ -159,11 +169,7 @@ int store_read_order(struct store_reader *reader, const char *id, struct json **
         return r;
     }
     struct json *tree = NULL;
-    struct query q = sql_start(&reader->db, R_ORDER);
-    sql_put_text(&q, id);
-    r = sql_step(&q);
-    r = r > 0 ? order_tree(reader, &q, &tree) : r == 0 ? ERR_NOT_FOUND : r;
-    sql_end(&q);
+    r = reader_order(reader, id, &tree);
     return reader_answer(reader, r, tree, ret, reterr);
 }
 

@@ -35,6 +35,7 @@ enum reader_statement {
     R_EXPECTED,
     R_STOCK,
     R_EVENTS,
+    R_CHANGES,
     R_LAST_SEQ,
     R_OPEN_ORDERS,
     R_OPEN_ORDER_COUNT,
@@ -68,6 +69,11 @@ int put_column_text(struct json *object, const char *key, const struct query *q,
 int put_column_i64(struct json *object, const char *key, const struct query *q, int column);
 int put_column_time(struct json *object, const char *key, const struct query *q, int column);
 int put_column_digest(struct json *object, const char *key, const struct query *q, int column);
+
+/* One job or order as it stands in lists, inside of reader_begin and reader_end. 0, ERR_NOT_FOUND or
+ * negative. */
+int reader_job(struct store_reader *reader, const char *id, struct json **ret);
+int reader_order(struct store_reader *reader, const char *id, struct json **ret);
 
 /* The last row of a page: "<its time>.<its id>". */
 struct cursor {

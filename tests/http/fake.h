@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/bell.h"
 #include "base/json.h"
 #include "store/store.h"
 
@@ -20,6 +21,9 @@ struct fake {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct slot_view slots[FAKE_SLOTS];
+    uint64_t versions[FAKE_SLOTS], changes; /* counted up by fake_change */
+    int64_t event_seq;
+    struct bell *bell;
     struct api_ready ready;
 
     bool gate_is_shut;    /* callbacks of workers wait in front of it … */
@@ -60,19 +64,35 @@ static inline uint32_t fake_slot_count(void *ctx)
     return FAKE_SLOTS;
 }
 
-static inline void fake_slot_read(void *ctx, uint32_t i, struct slot_view *out)
+static inline uint64_t fake_slot_read(void *ctx, uint32_t i, struct slot_view *out)
 {
     struct fake *f = ctx;
 
     pthread_mutex_lock(&f->lock);
     *out = f->slots[i];
+    uint64_t version = f->versions[i];
     pthread_mutex_unlock(&f->lock);
+    return version;
 }
 
 static inline uint64_t fake_slot_seq(void *ctx)
 {
-    (void)ctx;
-    return 1234;
+    struct fake *f = ctx;
+
+    pthread_mutex_lock(&f->lock);
+    uint64_t seq = 1234 + f->changes;
+    pthread_mutex_unlock(&f->lock);
+    return seq;
+}
+
+static inline int64_t fake_event_seq(void *ctx)
+{
+    struct fake *f = ctx;
+
+    pthread_mutex_lock(&f->lock);
+    int64_t seq = f->event_seq;
+    pthread_mutex_unlock(&f->lock);
+    return seq;
 }
 
 static inline void fake_ready(void *ctx, struct api_ready *out)
@@ -203,10 +223,14 @@ static const struct api_station fake_station = {
     .n_products = 1,
 };
 
+/* `f` is static: all zeroes, or one that was used before. */
 static inline void fake_init(struct fake *f)
 {
-    *f = (struct fake){
-        .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .command_text = ""};
+    bell_free(f->bell);
+    *f = (struct fake){.lock = PTHREAD_MUTEX_INITIALIZER,
+                       .changed = PTHREAD_COND_INITIALIZER,
+                       .command_text = "",
+                       .bell = bell_new()};
     for (int i = 0; i < FAKE_SLOTS; i++) {
         struct slot_view *v = &f->slots[i];
         const char *fixture = i < 2 ? "rack1" : "rack2";
@@ -226,6 +250,8 @@ static inline struct api_sources fake_sources(struct fake *f)
         .slot_count = fake_slot_count,
         .slot_read = fake_slot_read,
         .slot_seq = fake_slot_seq,
+        .event_seq = fake_event_seq,
+        .bell = f->bell,
         .ready = fake_ready,
         .command = fake_command,
         .submit = fake_submit,
@@ -236,6 +262,17 @@ static inline struct api_sources fake_sources(struct fake *f)
         .import_finish = fake_import_finish,
         .import_cancel = fake_import_cancel,
     };
+}
+
+/* The slot reports this step, as the line would publish it. */
+static inline void fake_change(struct fake *f, int slot, const char *step)
+{
+    pthread_mutex_lock(&f->lock);
+    snprintf(f->slots[slot].step, sizeof(f->slots[slot].step), "%s", step);
+    f->versions[slot]++;
+    f->changes++;
+    pthread_mutex_unlock(&f->lock);
+    bell_ring(f->bell);
 }
 
 static inline void fake_shut_gate(struct fake *f, bool is_shut)
