@@ -221,7 +221,9 @@ static void on_closed(void *ctx, uint32_t slot, uint32_t generation)
 
 static int add_slot(struct app_line *line, const struct config_fixture *fixture, const char *name)
 {
-    struct slot_config slot = {.start = fixture->start, .baud = fixture->baud};
+    struct slot_config slot = {.start = fixture->start,
+                               .is_polled = fixture->presence == PRESENCE_POLL,
+                               .baud = fixture->baud};
     buf_copy(slot.fixture, sizeof(slot.fixture), span_str(fixture->name));
     buf_copy(slot.name, sizeof(slot.name), span_str(name));
     int n = snprintf(slot.id, sizeof(slot.id), "%s/%s", fixture->name, name);

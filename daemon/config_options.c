@@ -174,14 +174,6 @@ static int check_source(const struct toml_node *value, struct err_info *reterr)
     return 0;
 }
 
-static int check_presence(const struct toml_node *value, struct err_info *reterr)
-{
-    if (strcmp(value->string, presence_words[PRESENCE_POLL]) == 0) {
-        return err_set(reterr, ERR_REFUSED, "is not supported by this version; use \"usb\"");
-    }
-    return 0;
-}
-
 /* A product that asks for a proof must get it: nothing here makes this one yet. */
 static int check_possession(const struct toml_node *value, struct err_info *reterr)
 {
@@ -273,10 +265,10 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
          .sentence = "What starts a job: the board's arrival (plug), the scan of its code (scan), or "
                      "a person (manual)."},
     [OPT_FIXTURE_PRESENCE] = {SECTION_FIXTURE, "presence", TYPE_WORD, .words = presence_words,
-                              .preset = "\"usb\"", .check = check_presence,
+                              .preset = "\"usb\"",
                               .sentence =
                                   "How a board's coming and going is seen: its port does (usb), or its "
-                                  "identity is asked for (poll, not in this version)."},
+                                  "identity is asked for (poll)."},
     [OPT_FIXTURE_PORTS] = {SECTION_FIXTURE, "ports", TYPE_PATH, 1, 4095, .example = "\"/run/rack1/slot*\"",
                            .check = check_glob,
                            .sentence =

@@ -17,6 +17,7 @@
 #include "job/family.h"
 #include "job/plan.h"
 #include "job/rows.h"
+#include "job/watch.h"
 
 #define CONTACT_LIMIT_MS  15000
 #define RECOVERY_LIMIT_US (10 * US_PER_S)
@@ -229,6 +230,7 @@ static void want_message(struct job *job, enum ledger_kind kind)
  * passing. */
 static void start_row(struct job *job, int64_t now_us)
 {
+    job->now_us = now_us;
     for (;;) {
         if (job->stop.outcome != OUTCOME_NONE && !has_verdict(job)) {
             end_job(job, &job->stop, now_us);
@@ -494,6 +496,10 @@ static void on_banner(struct job *job, int64_t now_us)
 static void on_event(struct job *job, const struct chat_event *event, int64_t now_us)
 {
     const struct row *row = current(job);
+    if (job->watch == WATCH_OUT) {
+        watch_event(job, event);
+        return;
+    }
     switch (event->kind) {
     case CHAT_NONE:
         return;
@@ -664,11 +670,18 @@ static void see_prompt(struct job *job, int64_t now_us)
     }
 }
 
+/* Nothing of the board matters to this job any more, unless it is being watched. */
+static bool is_deaf_by_choice(const struct job *job)
+{
+    return job->phase == JOB_IDLE || (job->phase == JOB_ENDED && job->watch != WATCH_OUT);
+}
+
 void job_rx(struct job *job, struct span octets, int64_t now_us)
 {
-    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+    if (is_deaf_by_choice(job)) {
         return;
     }
+    job->heard_us = octets.len > 0 ? now_us : job->heard_us;
     job->has_heard = job->has_heard || octets.len > 0;
     for (;;) {
         struct chat_event event;
@@ -690,7 +703,7 @@ static bool is_in_chunks(const struct job *job)
 
 struct span job_tx(struct job *job, int64_t now_us)
 {
-    if (job->is_lost || job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+    if (job->is_lost || is_deaf_by_choice(job)) {
         return span_of(NULL, 0);
     }
     if (job->chunk_until_us != TIME_NEVER && now_us < job->chunk_until_us) {
@@ -801,8 +814,11 @@ static int64_t contact_time(const struct job *job)
 
 int64_t job_deadline(const struct job *job)
 {
-    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+    if (is_deaf_by_choice(job)) {
         return TIME_NEVER;
+    }
+    if (job->phase == JOB_ENDED) {
+        return chat_deadline(&job->chat);
     }
     int64_t at = time_min(time_min(chat_deadline(&job->chat), job->chunk_until_us), contact_time(job));
     if (!has_verdict(job) && job->stop.outcome == OUTCOME_NONE) {
@@ -817,6 +833,14 @@ static void tick_contact(struct job *job, int64_t now_us)
         job->is_deaf = true;
         chat_cancel(&job->chat);
         bool knows_it = job->is_clean;
+        if (job->begin.is_polled && !job->is_admitted) {
+            job->phase = JOB_ENDED; /* nobody there: nothing to put on record */
+            return;
+        }
+        if (job->begin.is_polled) {
+            end_with(job, OUTCOME_LOST, FAULT_OPERATOR, REASON_unplugged, "it stopped answering", now_us);
+            return;
+        }
         enum reason reason = !knows_it && job->has_heard ? REASON_wrong_front_end : REASON_no_answer;
         note_step(job, "timeout", 0, now_us);
         end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, knows_it ? "it stopped answering" : NULL, now_us);
@@ -826,9 +850,20 @@ static void tick_contact(struct job *job, int64_t now_us)
     }
 }
 
+static void tick_chat(struct job *job, int64_t now_us)
+{
+    struct chat_event event;
+    chat_tick(&job->chat, now_us, &event);
+    on_event(job, &event, now_us);
+}
+
 void job_tick(struct job *job, int64_t now_us)
 {
-    if (job->phase == JOB_IDLE || job->phase == JOB_ENDED) {
+    if (is_deaf_by_choice(job)) {
+        return;
+    }
+    if (job->phase == JOB_ENDED) {
+        tick_chat(job, now_us);
         return;
     }
     if (now_us >= job->limit_us && !has_verdict(job)) {
@@ -847,9 +882,7 @@ void job_tick(struct job *job, int64_t now_us)
         job->resume_us = TIME_NEVER;
         start_row(job, now_us);
     }
-    struct chat_event event;
-    chat_tick(&job->chat, now_us, &event);
-    on_event(job, &event, now_us);
+    tick_chat(job, now_us);
     if (job->phase != JOB_ENDED && current(job)->kind == ROW_CONTACT && now_us >= contact_time(job)) {
         tick_contact(job, now_us);
     }

@@ -53,6 +53,7 @@ struct job_begin {
     char fixture[FIXTURE_SIZE];
     bool is_fresh; /* a fresh plug-in or our own clean close: the line holds nothing of ours or others' */
     uint32_t baud;
+    bool is_polled;            /* the port says nothing about the board: its silence is its absence */
     bool is_chunked;           /* this slot is known to lose octets: write in chunks from the start */
     uint32_t contact_limit_ms; /* verdict no_answer after this; 0 = default */
     int64_t started_wall_ms;
@@ -64,6 +65,16 @@ struct job_grant {
     const struct product *product; /* lives longer than the job */
     char operator_name[64];
     char unit_serial[64];
+};
+
+/* Asking a board that is done, or waits, whether it is still the same (fixtures whose USB bridge stays in
+ * place). */
+enum job_watch {
+    WATCH_NONE,
+    WATCH_OUT,    /* asked */
+    WATCH_SAME,   /* it answered with its IMEI */
+    WATCH_OTHER,  /* another IMEI, or a boot message: it is not known any more who is there */
+    WATCH_SILENT, /* no answer */
 };
 
 /* What is known of one entry of the product on this board. */
@@ -114,6 +125,10 @@ struct job {
     uint16_t lines_seen;
     bool is_odd; /* a line could not be read as it should */
 
+    int64_t now_us;   /* of the present call, for the rows */
+    int64_t heard_us; /* the board's last octet */
+    enum job_watch watch;
+    char watched_imei[IMEI_SIZE];
     uint8_t family; /* enum modem_family */
     uint8_t front;  /* enum contact_front */
     uint8_t reboots, recoveries, rounds, rereads;
@@ -180,6 +195,10 @@ void job_give_back_msg(struct job *job);
 void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us);
 void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail,
                 int64_t now_us);
+
+/* JOB_ENDED or JOB_ADMITTING, with a board that has an identity: asks for its IMEI; job->watch says what came
+ * of it. */
+void job_watch(struct job *job, int64_t now_us);
 
 /* A person's abort: brought to a safe point (the command under way is finished or recovered), then CFUN and
  * record. */

@@ -69,6 +69,10 @@ static const struct row rows[PLAN_ROWS] = {
     [PLAN_SUPPLY_AGAIN] = {.name = "supply_again", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
                          .run_if = rows_if_power_warned, .text = "AT%XVBAT", .prefix = "%XVBAT:",
                          .line = rows_line_supply_again, .end = rows_end_power, .timeout_ms = 2000},
+    /*  > AT+CGSN=1             after a wait, in which nothing would have told of another board in this slot          */
+    [PLAN_STILL_THERE] = {.name = "still_there", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_IDENTITY,
+                         .run_if = rows_if_was_quiet, .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei,
+                         .end = rows_end_identity, .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
     /*  > AT+CFUN=4
      *  < OK                    credentials are written only while the modem is not activated (%CMNG)                 */
     [PLAN_OFFLINE]    = {.name = "offline", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_SETUP,
@@ -117,6 +121,9 @@ static const struct row rows[PLAN_ROWS] = {
                          .timeout_ms = 15000},
     [PLAN_EXPOSED]    = {.name = "exposed", .kind = ROW_AWAIT, .phase = JOB_RUNNING, .run_if = rows_if_expose_out,
                          .message = LEDGER_EXPOSE, .end = rows_end_exposed},
+    [PLAN_STILL_HERE] = {.name = "still_here", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_IDENTITY,
+                         .run_if = rows_if_was_quiet, .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei,
+                         .end = rows_end_identity, .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
     [PLAN_WRITE_BUNDLE_CA] = {.name = "write_bundle_ca", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_WRITE,
                          .run_if = rows_if_bundle_ca, .send = rows_send_write, .end = rows_end_write,
                          .timeout_ms = 15000},

@@ -19,6 +19,7 @@
 #define WRITES_MAX     2
 #define ROUNDS_MAX     6
 #define LIST_READS_MAX 4
+#define QUIET_US       (300 * US_PER_MS)
 #define AT_LINE_MAX    4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
 
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
@@ -63,6 +64,12 @@ bool rows_if_not_admitted(struct job *job)
 bool rows_if_as_found(struct job *job)
 {
     return job->msg.product->leave == LEAVE_AS_FOUND && job->cfun_found < 0;
+}
+
+/* A board cannot be exchanged for another one in less time than this. */
+bool rows_if_was_quiet(struct job *job)
+{
+    return job->now_us - job->heard_us > QUIET_US;
 }
 
 bool rows_if_power_warned(struct job *job)
@@ -227,7 +234,7 @@ bool rows_if_prove_by_tag(struct job *job)
 
 bool rows_if_wrote(struct job *job)
 {
-    return job->wrote_anything;
+    return job->wrote_anything || job->begin.is_polled;
 }
 
 bool rows_if_to_leave(struct job *job)

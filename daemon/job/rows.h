@@ -8,6 +8,7 @@
 bool rows_if_uuid(struct job *job);
 bool rows_if_not_admitted(struct job *job);
 bool rows_if_as_found(struct job *job);
+bool rows_if_was_quiet(struct job *job);
 bool rows_if_power_warned(struct job *job);
 bool rows_if_whole_list(struct job *job);
 bool rows_if_list_by_tag(struct job *job);

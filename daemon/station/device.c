@@ -16,11 +16,15 @@
 
 #include "base/buf.h"
 
-#define WINDOW_US  (20 * US_PER_MS)
-#define REFILL_US  (10 * US_PER_MS) /* hand out more when the window is half empty: fewer, larger writes */
-#define REOPEN_US  (2 * US_PER_S)
-#define REPOST_US  (50 * US_PER_MS)
-#define BAUD_USUAL 115200
+#define WINDOW_US      (20 * US_PER_MS)
+#define REFILL_US      (10 * US_PER_MS) /* hand out more when the window is half empty: fewer, larger writes */
+#define POLL_US        US_PER_S         /* how often a polled slot is asked who is there */
+#define POLL_FAILED_US (30 * US_PER_S)
+#define SILENCES_MAX   2    /* one answer may be lost; two are an empty slot */
+#define POLL_LIMIT_MS  2500 /* one round of contact probes */
+#define REOPEN_US      (2 * US_PER_S)
+#define REPOST_US      (50 * US_PER_MS)
+#define BAUD_USUAL     115200
 
 void device_init(struct device *d, uint32_t index, const struct slot_config *config,
                  const struct device_memory *memory)
@@ -29,7 +33,7 @@ void device_init(struct device *d, uint32_t index, const struct slot_config *con
     if (d->config.baud == 0) {
         d->config.baud = BAUD_USUAL;
     }
-    d->reopen_us = d->pace_us = d->post_us = TIME_NEVER;
+    d->reopen_us = d->pace_us = d->post_us = d->poll_us = TIME_NEVER;
     struct job_config job = {.content = memory->content,
                              .line = memory->line,
                              .splice = memory->splice,
@@ -50,6 +54,13 @@ bool device_is_idle(const struct device *d)
     return (phase == JOB_IDLE || phase == JOB_ENDED) && !d->job.msg_is_out;
 }
 
+/* A polled slot in which nobody has answered yet, or any more. */
+static bool is_seat_empty(const struct device *d)
+{
+    bool is_unknown = !job_has_identity(&d->job) && d->job.verdict.outcome == OUTCOME_NONE;
+    return d->config.is_polled && (!d->has_job || d->job.is_lost || is_unknown);
+}
+
 bool device_has_board(const struct device *d)
 {
     return d->port == PORT_OPEN && d->has_job && !d->job.is_lost && job_has_identity(&d->job);
@@ -57,6 +68,9 @@ bool device_has_board(const struct device *d)
 
 bool device_is_admitting(const struct device *d)
 {
+    if (d->job.watch == WATCH_OUT) {
+        return false; /* in a moment, when it is known that this is still the board */
+    }
     return d->port == PORT_OPEN && d->has_job && job_phase(&d->job) == JOB_ADMITTING;
 }
 
@@ -94,6 +108,9 @@ enum slot_state device_state(const struct device *d, int64_t now_us)
     case PORT_OPEN:
         break;
     }
+    if (is_seat_empty(d)) {
+        return SLOT_ABSENT;
+    }
     if (d->health.is_quarantined && (device_is_admitting(d) || device_is_idle(d))) {
         return SLOT_QUARANTINED;
     }
@@ -121,7 +138,7 @@ static void drop_port(struct device *d, struct device_host *host, int64_t now_us
     if (d->port == PORT_OPENING || d->port == PORT_OPEN) {
         host->env->close(host->env->ctx, d->index, d->generation);
     }
-    d->pace_us = TIME_NEVER;
+    d->pace_us = d->poll_us = TIME_NEVER;
     d->wants_job = false;
     d->is_held = d->hold_released = d->is_started = false;
     if (d->has_job) {
@@ -133,6 +150,7 @@ void device_arrived(struct device *d, struct device_host *host, const char *port
                     bool is_fresh)
 {
     d->generation++;
+    d->board++;
     d->is_fresh = is_fresh;
     buf_copy(d->port_name, sizeof(d->port_name), span_str(port ? port : ""));
     buf_copy(d->usb, sizeof(d->usb), span_str(usb ? usb : ""));
@@ -174,7 +192,8 @@ void device_bytes(struct device *d, struct span octets, int64_t now_us)
         return;
     }
     /* A board that was given up as silent and speaks now has come up late: once more, from the start. */
-    bool is_late = job_phase(&d->job) == JOB_ENDED && !job_has_identity(&d->job) && device_is_idle(d);
+    bool is_late = !d->config.is_polled && job_phase(&d->job) == JOB_ENDED && !job_has_identity(&d->job) &&
+                   device_is_idle(d);
     if (is_late) {
         d->wants_job = true;
         return;
@@ -216,7 +235,12 @@ static void make_id(struct device_host *host, int64_t wall_ms, char out[JOB_ID_S
 static void start_job(struct device *d, struct device_host *host, int64_t now_us)
 {
     struct job_begin begin = {
-        .is_fresh = d->is_fresh, .baud = d->config.baud, .is_chunked = health_wants_chunks(&d->health)};
+        .is_fresh = d->is_fresh,
+        .is_polled = d->config.is_polled,
+        .contact_limit_ms = d->config.is_polled ? POLL_LIMIT_MS : 0,
+        .baud = d->config.baud,
+        .is_chunked = health_wants_chunks(&d->health),
+    };
     begin.started_wall_ms = host->clock->wall_ms(host->clock);
     make_id(host, begin.started_wall_ms, begin.id);
     buf_copy(begin.slot, sizeof(begin.slot), span_str(d->config.id));
@@ -227,6 +251,61 @@ static void start_job(struct device *d, struct device_host *host, int64_t now_us
     job_start(&d->job, &begin, now_us);
     d->job.msg.slot_index = d->index;
     d->job.msg.generation = d->generation;
+}
+
+/* ---- polling ---- */
+
+/* The board that was here is not here any more, though its port is. */
+static void leave_seat(struct device *d, int64_t now_us)
+{
+    job_lost(&d->job, now_us);
+    d->job.is_lost = true; /* also when its job had ended */
+    d->is_held = d->hold_released = d->is_started = false;
+    d->is_fresh = false;
+    d->board++;
+    d->silences = 0;
+    d->wants_job = true;
+}
+
+static void take_watch(struct device *d, int64_t now_us)
+{
+    enum job_watch watch = d->job.watch;
+    d->job.watch = WATCH_NONE;
+    d->silences = watch == WATCH_SILENT ? (uint8_t)(d->silences + 1) : 0;
+    if (watch == WATCH_OTHER || d->silences >= SILENCES_MAX) {
+        leave_seat(d, now_us);
+    }
+}
+
+/* Who is there? Asked while no job is under way; an empty seat is probed, a taken one asked for its IMEI. */
+static void poll_seat(struct device *d, int64_t now_us)
+{
+    bool is_taken = d->has_job && !d->job.is_lost && job_has_identity(&d->job);
+    d->poll_us = TIME_NEVER;
+    if (is_taken) {
+        job_watch(&d->job, now_us);
+    } else {
+        d->wants_job = true;
+    }
+}
+
+static void settle_polling(struct device *d, int64_t now_us)
+{
+    if (!d->config.is_polled || d->port != PORT_OPEN) {
+        return;
+    }
+    if (d->job.watch > WATCH_OUT) {
+        take_watch(d, now_us);
+    }
+    bool is_resting = d->has_job && !d->wants_job && d->job.watch == WATCH_NONE &&
+                      (device_is_idle(d) || job_phase(&d->job) == JOB_ADMITTING);
+    if (!is_resting) {
+        d->poll_us = TIME_NEVER;
+    } else if (d->poll_us == TIME_NEVER) {
+        /* Somebody who answers but has no identity fails again each time: not every second. */
+        bool is_nobody = !job_has_identity(&d->job) && d->job.verdict.outcome != OUTCOME_NONE;
+        d->poll_us = now_us + (is_nobody ? POLL_FAILED_US : POLL_US);
+    }
 }
 
 /* ---- octets and messages out ---- */
@@ -296,6 +375,7 @@ static uint64_t fingerprint(const struct device *d, enum slot_state state, enum 
     uint64_t mix = 1469598103934665603u;
     const uint64_t parts[] = {state,
                               d->generation,
+                              d->board,
                               d->has_job,
                               d->job.row,
                               (uint64_t)job_phase(&d->job),
@@ -344,7 +424,7 @@ static bool job_tells(const struct device *d)
 static void show(struct device *d, struct device_host *host, enum slot_state state, enum reason waiting_for)
 {
     struct slot_view *v = &d->view;
-    struct slot_view fresh = {.state = state, .generation = d->generation, .waiting_for = waiting_for};
+    struct slot_view fresh = {.state = state, .generation = d->board, .waiting_for = waiting_for};
     memcpy(fresh.id, v->id, sizeof(fresh.id));
     memcpy(fresh.fixture, v->fixture, sizeof(fresh.fixture));
     memcpy(fresh.name, v->name, sizeof(fresh.name));
@@ -354,8 +434,9 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
     fresh.changed_wall_ms = host->clock->wall_ms(host->clock);
     /* A board that was pulled in the middle of its job stays on the tile, with what to do, until the next one
      * comes; one that left after its verdict takes it along. */
-    bool was_pulled = d->has_job && d->job.verdict.outcome == OUTCOME_LOST;
-    if (d->port != PORT_ABSENT || was_pulled) {
+    bool was_pulled = d->has_job && d->job.is_admitted && d->job.verdict.outcome == OUTCOME_LOST;
+    bool is_somebody = d->port != PORT_ABSENT && !is_seat_empty(d);
+    if (is_somebody || was_pulled) {
         if (d->has_job && !d->wants_job && d->port != PORT_OPENING) {
             show_job(&fresh, &d->job);
             if (job_tells(d)) {
@@ -365,7 +446,7 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
         if (d->port == PORT_FAILED && !fresh.has_verdict) {
             show_verdict(&fresh, &d->port_verdict, fresh.changed_wall_ms);
         }
-    } else {
+    } else if (d->port == PORT_ABSENT) {
         fresh.port[0] = '\0';
     }
     *v = fresh;
@@ -376,7 +457,7 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
 static void note_end(struct device *d, struct device_host *host)
 {
     bool is_over = d->has_job && !d->is_noted && job_phase(&d->job) == JOB_ENDED;
-    if (!is_over) {
+    if (!is_over || d->job.verdict.outcome == OUTCOME_NONE) { /* an empty seat that was probed says nothing */
         return;
     }
     d->is_noted = true;
@@ -395,6 +476,7 @@ static void note_end(struct device *d, struct device_host *host)
 void device_settle(struct device *d, struct device_host *host, int64_t now_us)
 {
     note_end(d, host);
+    settle_polling(d, now_us);
     if (d->wants_job && d->port == PORT_OPEN && device_is_idle(d)) {
         start_job(d, host, now_us);
         d->is_fresh = false;
@@ -405,6 +487,12 @@ void device_settle(struct device *d, struct device_host *host, int64_t now_us)
     enum reason waiting_for = state == SLOT_WAITING || state == SLOT_HELD || state == SLOT_QUARANTINED
                                   ? host->waiting_for
                                   : REASON_NONE;
+    /* A board that was pulled in mid-job stays on the tile while its empty seat is being probed. */
+    bool keeps_lost = is_seat_empty(d) && d->view.has_verdict && d->view.verdict.outcome == OUTCOME_LOST &&
+                      d->job.verdict.outcome == OUTCOME_NONE;
+    if (keeps_lost) {
+        return;
+    }
     uint64_t now_shown = fingerprint(d, state, waiting_for);
     if (now_shown != d->shown) {
         d->shown = now_shown;
@@ -416,7 +504,7 @@ void device_settle(struct device *d, struct device_host *host, int64_t now_us)
 
 int64_t device_deadline(const struct device *d)
 {
-    int64_t at = time_min(d->reopen_us, time_min(d->pace_us, d->post_us));
+    int64_t at = time_min(time_min(d->reopen_us, d->poll_us), time_min(d->pace_us, d->post_us));
     if (!d->has_job) {
         return at;
     }
@@ -432,6 +520,9 @@ void device_tick(struct device *d, struct device_host *host, int64_t now_us)
     if (now_us >= d->reopen_us && d->port == PORT_FAILED) {
         d->generation++;
         open_port(d, host);
+    }
+    if (now_us >= d->poll_us) {
+        poll_seat(d, now_us);
     }
     if (d->has_job) {
         job_tick(&d->job, now_us);

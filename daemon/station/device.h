@@ -24,7 +24,8 @@ enum port_state {
 struct device {
     struct slot_config config;
     uint32_t index;
-    uint32_t generation;
+    uint32_t generation; /* of the port: what arrives late is dropped by it */
+    uint32_t board;      /* of the board: counts arrivals, also those that only polling sees */
     char port_name[128];
     char usb[64];
     enum port_state port;
@@ -45,6 +46,8 @@ struct device {
     int64_t wire_free_us; /* when everything handed to the port will be on the wire */
     int64_t pace_us;      /* when to hand out more; TIME_NEVER: nothing waits for the wire */
     bool is_blocked;      /* the port took nothing: wait for writable */
+    int64_t poll_us;      /* polled slots: when to ask who is there; TIME_NEVER: a job is under way */
+    uint8_t silences;     /* of polling, in a row */
     int64_t post_us;      /* a message that found no room is offered again then */
 
     struct health health; /* of the slot, over its boards */

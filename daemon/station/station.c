@@ -402,7 +402,7 @@ static int find_target(const struct station *st, uint32_t slot, uint32_t generat
         return err_set(reterr, ERR_NOT_FOUND, "there is no such slot");
     }
     struct device *d = st->devices[slot];
-    if (generation != 0 && d->generation != generation) {
+    if (generation != 0 && d->board != generation) {
         return err_set(reterr, ERR_CONFLICT, "another board is in slot %s by now", d->config.id);
     }
     *ret = d;

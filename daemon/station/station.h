@@ -28,7 +28,8 @@ struct slot_config {
     char fixture[FIXTURE_SIZE];
     char name[FIXTURE_SIZE];
     enum slot_start start;
-    uint32_t baud; /* 0: 115200 */
+    bool is_polled; /* the port stays when the board leaves: its presence is asked for */
+    uint32_t baud;  /* 0: 115200 */
 };
 
 /* What the station asks of its surroundings. Every call returns at once; none may call back into the station.

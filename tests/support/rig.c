@@ -145,7 +145,7 @@ static void play_record(struct rig *rig, struct ledger_msg *msg)
     }
 }
 
-static void play(struct rig *rig, struct ledger_msg *msg)
+void rig_play(struct rig *rig, struct ledger_msg *msg)
 {
     if (rig->failures > 0) {
         rig->failures--;
@@ -221,7 +221,7 @@ bool rig_step(struct rig *rig)
         struct ledger_msg *msg = rig->out;
         rig->out = NULL;
         rig->answer_us = TIME_NEVER;
-        play(rig, msg);
+        rig_play(rig, msg);
         job_answer(&rig->job, rig->now_us);
     }
     if (rig->now_us >= job_deadline(&rig->job)) {

@@ -54,6 +54,9 @@ bool rig_step(struct rig *rig);
  */
 const struct verdict *rig_provision(struct rig *rig, bool is_fresh);
 
+/* The played ledger's answer to a message, for tests that have a station around the job. */
+void rig_play(struct rig *rig, struct ledger_msg *msg);
+
 /* The board holds exactly what the product asks for. */
 bool rig_board_is_right(const struct rig *rig);
 

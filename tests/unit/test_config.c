@@ -163,7 +163,6 @@ static const struct {
      {"6:11: columns is a number with a fraction; it must be a whole number",
       "7:9: start is \"plugg\"; it must be plug, scan or manual; did you mean \"plug\"?"}},
     {RACK "columns = 1979-05-27\n", {"6:11: columns is a date or time; it must be a whole number"}},
-    {RACK "presence = \"poll\"\n", {"6:12: presence \"poll\" is not supported by this version; use \"usb\""}},
     {RACK PRODUCT "final_line_end = \"yes\"\npossession = true\n" PAIR,
      {"9:18: final_line_end is a string; it must be true or false",
       "10:14: possession true is not supported by this version; write false"}},
