@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 #define SIZE_FIRST 1024
 
 /* Digests are as good as random, so their first octets are the hash. */
@@ -52,6 +54,9 @@ int64_t seen_add(struct seen *seen, const struct digest *digest, const struct di
 
 void seen_done(struct seen *seen)
 {
+    if (seen->items != NULL) {
+        secret_wipe(seen->items, seen->size * sizeof(*seen->items)); /* a short key's digest tells the key */
+    }
     free(seen->items);
     *seen = (struct seen){0};
 }

@@ -16,6 +16,7 @@ DOORS = {
     "SQLite": (r"sqlite3(ext)?\.h", ["daemon/store/*"]),
     "libmicrohttpd": (r"microhttpd\.h", ["daemon/api/http.c"]),
     "jansson": (r"jansson.*\.h", ["daemon/base/json.c", "firmware/sim/*"]),
+    "libcsv": (r"csv\.h", ["daemon/exchange/convert_csv.c"]),
     "toml++": (r"toml\+\+/.*|toml\.hpp", ["daemon/config_toml.cpp"]),
     "OpenSSL": (r"openssl/.*", ["daemon/pki/*", "firmware/sim/*"]),
     "libcbor": (r"cbor.*", ["daemon/pki/*"]),
