@@ -52,7 +52,8 @@ function(cl_program name main)
   endforeach()
 endfunction()
 
-# cl_embed(library file symbol): the file's octets and a NUL as `const char symbol[]`, linked into the library.
+# cl_embed(library file symbol): the file's octets and a NUL as `const char symbol[]`, `symbol_len` without the NUL, and
+# an entity tag `symbol_etag`, linked into the library.
 function(cl_embed library file symbol)
   file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${file})
   if(NOT found OR NOT TARGET ${library})
@@ -63,7 +64,54 @@ function(cl_embed library file symbol)
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -DINPUT=${PROJECT_SOURCE_DIR}/${file} -DSYMBOL=${symbol} -DOUTPUT=${output}
             -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
-    DEPENDS ${file} cmake/embed.cmake
+    DEPENDS ${PROJECT_SOURCE_DIR}/${file} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     VERBATIM)
+  target_sources(${library} PRIVATE ${output})
+endfunction()
+
+# cl_embed_folder(library folder header): every file below the folder, under its path there, as the tables `assets` and
+# `n_assets` that the header declares. A file of a type that is not listed here is refused, so that none is left out in
+# silence.
+function(cl_embed_folder library folder header)
+  if(NOT TARGET ${library})
+    return()
+  endif()
+  set(type_html "text/html; charset=utf-8")
+  set(type_css "text/css; charset=utf-8")
+  set(type_js "text/javascript; charset=utf-8")
+  set(type_json "application/json")
+  set(type_svg "image/svg+xml")
+  set(type_png "image/png")
+  set(type_ico "image/x-icon")
+  set(type_woff2 "font/woff2")
+  set(type_txt "text/plain; charset=utf-8")
+
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_SOURCE_DIR}/${folder}/*)
+  list(FILTER files EXCLUDE REGEX "\\.md$")
+  list(SORT files)
+  set(externs "")
+  set(rows "")
+  foreach(file IN LISTS files)
+    get_filename_component(extension ${file} LAST_EXT)
+    string(SUBSTRING "${extension}" 1 -1 extension)
+    if(NOT DEFINED type_${extension})
+      message(FATAL_ERROR "${folder}/${file}: no content type is known for .${extension}")
+    endif()
+    string(MAKE_C_IDENTIFIER "asset_${folder}_${file}" symbol)
+    cl_embed(${library} ${folder}/${file} ${symbol})
+    string(APPEND externs "extern const char ${symbol}[], ${symbol}_etag[];\nextern const size_t ${symbol}_len;\n")
+    string(APPEND rows "    {\"/${file}\", \"${type_${extension}}\", ${symbol}, &${symbol}_len, ${symbol}_etag},\n")
+  endforeach()
+  list(LENGTH files count)
+  set(output ${PROJECT_BINARY_DIR}/generated/assets_${folder}.c)
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "/* Made from ${folder}/ by the build. */
+#include \"${header}\"
+
+${externs}
+const struct asset assets[] = {
+${rows}    {NULL, NULL, NULL, NULL, NULL},
+};
+const size_t n_assets = ${count};
+")
   target_sources(${library} PRIVATE ${output})
 endfunction()

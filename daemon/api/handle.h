@@ -4,12 +4,16 @@
 
 #include "api/route.h"
 
+struct asset;
 struct json;
 struct store_op;
 
 /* handle_station.c */
 handler handle_healthz, handle_readyz, handle_station, handle_slots, handle_slot;
 handler handle_page, handle_style;
+
+/* handle_asset.c */
+handler handle_asset;
 
 /* handle_command.c */
 handler handle_slot_start, handle_slot_abort, handle_slot_release, handle_slot_retry, handle_fixture_start;
@@ -25,6 +29,9 @@ handler handle_jobs, handle_job, handle_board, handle_events;
 
 /* The slot with this id: its index, and its view in *out; -1 when there is none. */
 int64_t find_slot(const struct api_sources *s, const char *id, struct slot_view *out);
+
+/* The embedded file that r's path names, or NULL. */
+const struct asset *asset_of(const struct request *r);
 
 /*
  * r's body as an object with no members but those of the NULL-terminated list; an empty body is an empty

@@ -239,10 +239,16 @@ static void add_header(struct MHD_Response *mhd, const char *name, const char *v
     }
 }
 
+/* A page may load what this server has, and nothing that stands in the page itself. */
+static const char policy_of_pages[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+static const char policy_of_data[] = "default-src 'none'; frame-ancestors 'none'";
+
 static void add_headers(struct MHD_Response *mhd, const struct response *r)
 {
     char retry[16];
-    bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/", 5) == 0;
+    bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/html", 9) == 0;
 
     add_header(mhd, "Content-Type", r->content_type);
     add_header(mhd, "Allow", r->allow);
@@ -250,14 +256,12 @@ static void add_headers(struct MHD_Response *mhd, const struct response *r)
         snprintf(retry, sizeof(retry), "%d", r->retry_after_s);
         add_header(mhd, "Retry-After", retry);
     }
-    add_header(mhd, "Cache-Control", "no-store");
+    add_header(mhd, "ETag", r->etag);
+    add_header(mhd, "Cache-Control", r->may_be_kept ? "no-cache" : "no-store");
     add_header(mhd, "X-Content-Type-Options", "nosniff");
     add_header(mhd, "Referrer-Policy", "no-referrer");
     add_header(mhd, "Cross-Origin-Resource-Policy", "same-origin");
-    add_header(mhd, "Content-Security-Policy",
-               is_page ? "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
-                         "frame-ancestors 'none'"
-                       : "default-src 'none'; frame-ancestors 'none'");
+    add_header(mhd, "Content-Security-Policy", is_page ? policy_of_pages : policy_of_data);
 }
 
 static enum MHD_Result answer(struct connection *c)

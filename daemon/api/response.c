@@ -32,13 +32,18 @@ void response_done(struct response *r)
     *r = (struct response){0};
 }
 
-void response_static(struct response *r, int status, const char *content_type, const char *text)
+void response_octets(struct response *r, int status, const char *content_type, const char *octets, size_t len)
 {
     response_done(r);
     r->status = status;
     r->content_type = content_type;
-    r->text = text;
-    r->len = strlen(text);
+    r->text = octets;
+    r->len = len;
+}
+
+void response_static(struct response *r, int status, const char *content_type, const char *text)
+{
+    response_octets(r, status, content_type, text, strlen(text));
 }
 
 void response_text(struct response *r, int status, const char *content_type, char *body, size_t len)

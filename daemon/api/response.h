@@ -50,6 +50,8 @@ struct response {
     char *body; /* the body otherwise: malloc'ed, owned by the response; may be NULL when `len` is 0 */
     size_t len;
     char allow[40];    /* 405: "GET, HEAD"; else empty */
+    char etag[96];     /* with its quotes; empty: none */
+    bool may_be_kept;  /* by the client, if it asks each time whether it still holds; else it is not stored */
     int retry_after_s; /* 0: not said */
     bool must_close;   /* nothing more may be read from this connection */
 };
@@ -62,6 +64,10 @@ void response_json(struct response *r, int status, struct json *tree);
 
 /* A static text: it outlives the response. */
 void response_static(struct response *r, int status, const char *content_type, const char *text);
+
+/* The same for octets of any kind. */
+void response_octets(struct response *r, int status, const char *content_type, const char *octets,
+                     size_t len);
 
 /* Takes `body` over, which malloc made. */
 void response_text(struct response *r, int status, const char *content_type, char *body, size_t len);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/asset.h"
 #include "api/handle.h"
 
 #define BODY_SMALL  ((size_t)16 * 1024)
@@ -64,6 +65,8 @@ const struct route routes[] = {
     {METHOD_GET, "/api/v1/stream", NULL, ROLE_ANY, 0, 0, RUN_STREAM, NULL},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
+
+const struct route asset_route = {METHOD_GET, "{asset}", handle_asset, ROLE_ANY, 0, 0, RUN_INLINE, NULL};
 
 /* Takes the next word of a pattern; false at its end. */
 static bool next_word(struct span *pattern, struct span *word)
@@ -131,6 +134,14 @@ const struct route *route_find(struct request *r, enum problem *problem, char al
     char id[REQUEST_ID_SIZE];
 
     allow[0] = '\0';
+    if (asset_of(r) != NULL) {
+        if (method == METHOD_GET) {
+            return &asset_route;
+        }
+        add_allowed(allow, METHOD_GET);
+        *problem = PROBLEM_METHOD;
+        return NULL;
+    }
     for (size_t i = 0; i < n_routes; i++) {
         if (!matches(&routes[i], r, id)) {
             continue;

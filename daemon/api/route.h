@@ -45,6 +45,9 @@ struct route {
     const char *const *params; /* the query's parameters, NULL-terminated; NULL: none */
 };
 
+/* What stands for every embedded file (asset.h). */
+extern const struct route asset_route;
+
 /*
  * The route for r's method and segments; sets r->id from the pattern. NULL with *problem: PROBLEM_NOT_FOUND,
  * or PROBLEM_METHOD and in `allow` what this resource knows.
