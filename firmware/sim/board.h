@@ -121,6 +121,7 @@ struct simboard_config {
     char imsi[16];
     enum sim_list_order list_order;
     bool keeps_generated;      /* %CMNG over a key of %KEYGEN answers 519; else it replaces (nobody knows) */
+    bool hides_reserved;       /* the list leaves the modem's own rows out, as one recording of 1.3.x shows */
     bool checks_psk;           /* a type 3 that is not hexadecimal answers 527; else all is taken */
     bool keeps_credentials;    /* %XFACTORYRESET=0 leaves the store; else it is emptied (not documented) */
     bool crashes_on_long_read; /* reading back more than 4,096 octets resets the board, as was seen on
@@ -212,6 +213,10 @@ bool simboard_entry_find(const struct simboard *b, uint32_t sec_tag, unsigned ty
 /* Puts an entry into the store from outside, replacing; not counted as a write. Returns 0, or -1 if it does
  * not fit. */
 int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, const void *content, size_t len);
+
+/* The same for an entry of which only the digest is known, from a recording; its content is empty. */
+int simboard_entry_put_digest(struct simboard *b, uint32_t sec_tag, unsigned type,
+                              const uint8_t sha256[SIM_SHA256_SIZE]);
 
 /*
  * What the board's own keys can do, for tests of possession. The entry is a P-256 private key, written or

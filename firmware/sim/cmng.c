@@ -241,8 +241,8 @@ static void list(struct modem *m, const struct modem_call *call, struct modem_re
         shown_digest(m, slot->type, slot->sha256, digest);
         list_row(reply, slot->sec_tag, slot->type, digest);
     }
-    for (size_t i = 0; m->family->has_reserved_rows && i < sizeof reserved_rows / sizeof reserved_rows[0];
-         i++) {
+    bool has_own = m->family->has_reserved_rows && !m->config->hides_reserved;
+    for (size_t i = 0; has_own && i < sizeof reserved_rows / sizeof reserved_rows[0]; i++) {
         unsigned type = reserved_rows[i].type;
         uint8_t own[SIM_SHA256_SIZE];
         if (!is_asked(call, reserved_rows[i].sec_tag, type))

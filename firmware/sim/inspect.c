@@ -39,6 +39,17 @@ int simboard_entry_put(struct simboard *b, uint32_t sec_tag, unsigned type, cons
     return flash_put(&b->modem.flash, sec_tag, type, content, len);
 }
 
+int simboard_entry_put_digest(struct simboard *b, uint32_t sec_tag, unsigned type,
+                              const uint8_t sha256[SIM_SHA256_SIZE])
+{
+    struct flash *flash = &b->modem.flash;
+
+    if (flash_put(flash, sec_tag, type, "", 0) < 0)
+        return -1;
+    memcpy(flash->slots[flash->count - 1].sha256, sha256, SIM_SHA256_SIZE);
+    return 0;
+}
+
 #define IDENTITY_TYPE 6
 
 static int find_key(const struct simboard *b, uint32_t sec_tag, unsigned type, struct p256_key *ret)

@@ -79,6 +79,7 @@ static const char help[] =
     "  torn_writes                 power lost in a write leaves neither content; without it the old one "
     "stays\n"
     "  read_crash                  reading back more than 4096 octets resets the board\n"
+    "  list_short                  the list leaves out the modem's own rows, 4294967292 to 4294967294\n"
     "  list_reversed, list_sorted  order of AT%CMNG=1; without either that of writing\n"
     "  sim_card                    a SIM is in; without it AT%XICCID and AT+CIMI answer ERROR\n"
     "  no_imei                     no IMEI was programmed: AT+CGSN answers ERROR\n"
@@ -257,6 +258,7 @@ static const struct {
     {.name = "reset_keeps", .flag = offsetof(struct simboard_config, keeps_credentials)},
     {.name = "torn_writes", .flag = offsetof(struct simboard_config, tears_writes)},
     {.name = "read_crash", .flag = offsetof(struct simboard_config, crashes_on_long_read)},
+    {.name = "list_short", .flag = offsetof(struct simboard_config, hides_reserved)},
     {.name = "list_reversed", .take = take_list_reversed},
     {.name = "list_sorted", .take = take_list_sorted},
     {.name = "sim_card", .take = take_sim_card},
