@@ -31,7 +31,8 @@
 #define CORE_OPEN_MS      30000  /* a transfer that nothing is heard of is dropped */
 #define CORE_MODEM_MS     300000 /* the longest command of a modem is a search for networks */
 #define CORE_BLINK_MS_MAX 600000
-#define CORE_PROTOCOL     1 /* of the checked transfer */
+#define CORE_PROTOCOL     1           /* of the checked transfer */
+#define CORE_READY        "Ready\r\n" /* what a port says with core_notice once it listens */
 
 /* Codes of +CME ERROR beside the modem's own; ERROR without a number when +CMEE is 0. */
 enum core_error {

@@ -30,6 +30,21 @@ static int run_imei(struct minimodem *m, struct cursor *c, struct text *reply)
     return 0;
 }
 
+/* +CGSN=0 is +CGSN; =1 the IMEI with a prefix; =2 with the software version in place of the check digit. */
+static int run_imei_form(struct minimodem *m, struct cursor *c, struct text *reply)
+{
+    uint32_t form = cursor_uint(c, 2);
+
+    if (!cursor_ends(c))
+        return BAD_PARAMETER;
+    if (form == 0)
+        return run_imei(m, c, reply);
+    text_add(reply, "+CGSN: \"");
+    text_octets(reply, m->imei, form == 1 ? 15 : 14);
+    text_add(reply, form == 1 ? "\"\r\n" : "01\"\r\n");
+    return 0;
+}
+
 static int run_cmee(struct minimodem *m, struct cursor *c, struct text *reply)
 {
     uint32_t value = cursor_uint(c, 1);
@@ -217,6 +232,7 @@ static const struct row rows[] = {
     {"+CGMM", "nRF9151-LACA", NULL},
     {"+CGMR", "mfw_nrf91x1_2.0.0", NULL},
     {"+CGSN", NULL, run_imei},
+    {"+CGSN=", NULL, run_imei_form},
     {"+CMEE=", NULL, run_cmee},
     {"+CFUN=", NULL, run_cfun},
     {"+CFUN?", NULL, ask_cfun},
