@@ -99,6 +99,23 @@ static void test_grammar(void **state)
         {"stray_entry:5", false},
         {"stray_entry:5.9", false},
         {"same_imei", true},
+        {"duplicate_imei", true},
+        {"wrong_family", true},
+        {"wrong_family:F1.3b", true},
+        {"wrong_family:F9", false},
+        {"slow_nvm:500", true},
+        {"slow_nvm", false},
+        {"slow_nvm:0", false},
+        {"delay:100", true},
+        {"delay:1000001", false},
+        {"newline_all:lf", true},
+        {"newline_all", false},
+        {"keygen_failed", true},
+        {"keygen_failed:0.5", true},
+        {"keygen_failed:2", false},
+        {"hang@keygen", true},
+        {"no_tokens", true},
+        {"no_tokens:1", false},
         {"drop:0.1/3", true},
         {"drop:0.1/1-4", true},
         {"drop:0.1/4-1", false},
@@ -127,30 +144,13 @@ static void test_each_fires_and_ends(void **state)
 {
     (void)state;
     static const char *const specs[] = {
-        "drop:0.05",
-        "garble:0.05",
-        "dup:0.05",
-        "cut:12",
-        "fifo:1",
-        "newline:crlf",
-        "newline:lf",
-        "newline:cr",
-        "hang@write",
-        "hang@read",
-        "lost_reply@list",
-        "lost_reply@delete",
-        "unplug@byte:40",
-        "reboot@command:3",
-        "urc:1",
-        "stored_wrong:1",
-        "supply_low",
-        "memory_full",
-        "active",
-        "stray_entry",
-        "same_imei",
-        "hang@command:4",
-        "lost_reply@command:2",
-        "lost_reply:0.5",
+        "drop:0.05",        "garble:0.05",          "dup:0.05",       "cut:12",           "fifo:1",
+        "newline:crlf",     "newline:lf",           "newline:cr",     "hang@write",       "hang@read",
+        "lost_reply@list",  "lost_reply@delete",    "unplug@byte:40", "reboot@command:3", "urc:1",
+        "stored_wrong:1",   "supply_low",           "memory_full",    "active",           "stray_entry",
+        "same_imei",        "duplicate_imei",       "wrong_family",   "slow_nvm:900",     "delay:50",
+        "newline_all:crlf", "keygen_failed",        "no_tokens",      "hang@keygen",      "lost_reply@keygen",
+        "hang@command:4",   "lost_reply@command:2", "lost_reply:0.5",
     };
 
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
@@ -160,6 +160,8 @@ static void test_each_fires_and_ends(void **state)
         add(h, specs[i]);
         if (strcmp(kind, "fifo") == 0)
             host_ask(h, "AT+CGMM\rAT+CGMM\r");
+        host_ask(h, "AT%KEYGEN=9,2,0\r");
+        host_ask(h, "AT%JWT\r");
         work(h);
         if (simboard_fault_fired(h->b, kind) == 0)
             fail_msg("%s never fired", specs[i]);
@@ -294,6 +296,77 @@ static void test_hang_and_lost_reply(void **state)
     simboard_reboot(h->b, h->now_us);
     assert_non_null(strstr(host_ask(h, ""), "The AT host sample started\r\n"));
     host_free(h);
+}
+
+static void test_wrong_family(void **state)
+{
+    (void)state;
+    struct host *h = host_settled(SIM_F2B);
+
+    add(h, "wrong_family:F1.3b");
+    expect(h, "AT+CGMR\r", "mfw_nrf9160_1.3.5\r\nOK\r\n");
+    expect(h, "AT+CGMM\r", "nRF9160-SICA\r\nOK\r\n");
+    expect(h, "AT%HWVERSION\r", "%HWVERSION: nRF9160 SICA B1A\r\nOK\r\n");
+    expect(h, "AT+CMEE=1\r", "OK\r\n");
+    expect(h, "AT%CMNG=0,1,0,\"junk\"\r", "+CME ERROR: 527\r\n"); /* it is what it was */
+    simboard_clear_faults(h->b);
+    expect(h, "AT+CGMR\r", "mfw_nrf91x1_2.0.2\r\nOK\r\n");
+    host_free(h);
+}
+
+/* A slow store takes just its time, and the usual one once the fault is over. */
+static void test_slow_nvm(void **state)
+{
+    (void)state;
+    static const int64_t wanted_us[] = {30000, 900000, 30000};
+    struct host *h = host_settled(SIM_F2B);
+
+    for (size_t i = 0; i < 3; i++) {
+        if (i == 1)
+            add(h, "slow_nvm:900");
+        int64_t before = simboard_info(h->b).modem_us;
+        assert_string_equal(host_store(h, 1, 4, "x"), "OK\r\n");
+        assert_int_equal(simboard_info(h->b).modem_us - before, wanted_us[i]);
+        simboard_clear_faults(h->b);
+    }
+    host_free(h);
+}
+
+/* Every octet there and back comes so much later than the one before. */
+static void test_delay(void **state)
+{
+    (void)state;
+    int64_t took[2];
+
+    for (int is_slow = 0; is_slow < 2; is_slow++) {
+        struct host *h = host_settled(SIM_F2B);
+        if (is_slow)
+            add(h, "delay:250");
+        int64_t begun = h->now_us;
+        assert_string_equal(host_ask(h, "AT+CGMM\r"), "nRF9151-LACA\r\nOK\r\n");
+        took[is_slow] = h->last_us - begun;
+        host_free(h);
+    }
+    assert_int_equal(took[1] - took[0], 250 * (8 + 18));
+}
+
+/* A terminal that turns all line ends into LF: a board that waits for CR hears no end, one that waits for LF
+ * does. */
+static void test_newline_all(void **state)
+{
+    (void)state;
+    for (int is_lf = 0; is_lf < 2; is_lf++) {
+        struct simboard_config c = SIMBOARD_CONFIG_DEFAULT;
+        c.term = is_lf ? SIM_TERM_LF : SIM_TERM_CR;
+        struct host *h = host_new(&c);
+        host_settle(h);
+        add(h, "newline_all:lf");
+        expect(h, "AT\r", is_lf ? "OK\r\n" : "");
+        expect(h, "AT\r\n", is_lf ? "OK\r\n" : "");
+        simboard_clear_faults(h->b);
+        expect(h, "\r\n", is_lf ? "" : "ERROR\r\n"); /* both tries in one line */
+        host_free(h);
+    }
 }
 
 static void test_stored_wrong(void **state)
@@ -557,6 +630,10 @@ int main(void)
         cmocka_unit_test(test_fifo),
         cmocka_unit_test(test_hang_and_lost_reply),
         cmocka_unit_test(test_stored_wrong),
+        cmocka_unit_test(test_wrong_family),
+        cmocka_unit_test(test_slow_nvm),
+        cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_newline_all),
         cmocka_unit_test(test_active_and_twin),
         cmocka_unit_test(test_urc),
         cmocka_unit_test(test_exact_everywhere),

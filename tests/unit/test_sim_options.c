@@ -43,6 +43,62 @@ static void test_boards(void **state)
     assert_string_equal(sim_options_board(&o, 2).twin_imei, "351465800000002");
 }
 
+/* Every name of a front end, with what ends its commands. */
+static void test_fronts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum sim_front front;
+        enum sim_terminator term;
+    } rows[] = {
+        {"at_host", SIM_FRONT_AT_HOST, SIM_TERM_CR},
+        {"at_host:nul", SIM_FRONT_AT_HOST, SIM_TERM_NUL},
+        {"serial_modem", SIM_FRONT_SERIAL_MODEM, SIM_TERM_CR},
+        {"serial_modem:crlf", SIM_FRONT_SERIAL_MODEM, SIM_TERM_CRLF},
+        {"slm", SIM_FRONT_SLM, SIM_TERM_CRLF},
+        {"slm:cr", SIM_FRONT_SLM, SIM_TERM_CR},
+        {"slm:native_tls", SIM_FRONT_SLM_TLS, SIM_TERM_CRLF},
+        {"shell", SIM_FRONT_SHELL, SIM_TERM_CR},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sim_options o;
+        char line[96];
+        snprintf(line, sizeof line, "--dir d --boards 3 --front-end at_host:lf,2=%s", rows[i].name);
+        assert_int_equal(parse(&o, line), OPTIONS_RUN);
+        assert_int_equal(sim_options_board(&o, 2).front, rows[i].front);
+        assert_int_equal(sim_options_board(&o, 2).term, rows[i].term);
+        assert_int_equal(sim_options_board(&o, 3).term, SIM_TERM_LF);
+    }
+}
+
+static void test_quirks(void **state)
+{
+    (void)state;
+    struct sim_options o;
+    char line[] =
+        "--dir d --boards 2 --quirk keygen_kept,xpmng_520 --quirk parameter_50,check_psk,reset_keeps "
+        "--quirk torn_writes,read_crash,list_sorted,list_short --quirk sim_card,no_imei,ready";
+    char last[] = "--dir d --boards 2 --quirk silent_boot,leading_lf,nul_after,list_reversed --keygen-ms 7";
+
+    assert_int_equal(parse(&o, line), OPTIONS_RUN);
+    struct simboard_config c = sim_options_board(&o, 2);
+    assert_true(c.keeps_generated && c.checks_psk && c.keeps_credentials && c.tears_writes);
+    assert_true(c.crashes_on_long_read && c.hides_reserved && c.says_ready);
+    assert_int_equal(c.public_key_exists, 520);
+    assert_int_equal(c.bad_parameter, 50);
+    assert_int_equal(c.list_order, SIM_LIST_SORTED);
+    assert_string_equal(c.iccid, "8901234567012345678F");
+    assert_string_equal(c.imei, "");
+    assert_int_equal(parse(&o, last), OPTIONS_RUN);
+    c = sim_options_board(&o, 1);
+    assert_true(c.is_silent_at_boot && c.leads_with_lf && c.ends_with_nul && !c.keeps_generated);
+    assert_int_equal(c.list_order, SIM_LIST_REVERSED);
+    assert_int_equal(c.keygen_ms, 7);
+    assert_string_equal(c.imei, "351465800000002");
+}
+
 static void test_lines(void **state)
 {
     (void)state;
@@ -64,6 +120,10 @@ static void test_lines(void **state)
         {"--dir d --boards 1 --family F9", OPTIONS_WRONG},
         {"--dir d --boards 1 --family x=F1", OPTIONS_WRONG},
         {"--dir d --boards 1 --front-end modem", OPTIONS_WRONG},
+        {"--dir d --boards 1 --front-end slm:tls", OPTIONS_WRONG},
+        {"--dir d --boards 1 --quirk none", OPTIONS_WRONG},
+        {"--dir d --boards 1 --line-max 8189", OPTIONS_RUN},
+        {"--dir d --boards 1 --line-max 8190", OPTIONS_WRONG},
         {"--dir d --boards 1 --flow xonxoff", OPTIONS_WRONG},
         {"--dir d --boards 1 --baud 5000000", OPTIONS_WRONG},
         {"--dir d --boards 1 --imei0 351", OPTIONS_WRONG},
@@ -83,6 +143,7 @@ static void test_lines(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boards), cmocka_unit_test(test_lines)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boards), cmocka_unit_test(test_fronts),
+                                       cmocka_unit_test(test_quirks), cmocka_unit_test(test_lines)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
