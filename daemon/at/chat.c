@@ -278,9 +278,11 @@ static bool is_printable(struct span line)
     return true;
 }
 
-/* A shell sends back what it got, behind its prompt. */
+/* With ATE1 our command comes back as it was; a shell sends it back behind its prompt. */
 static bool is_echo(const struct chat *c, struct span line)
 {
+    if (span_starts(line, "AT") || span_starts(line, "at"))
+        return true;
     for (size_t i = 0; c->wrap_head[0] != '\0' && i < line.len; i++) {
         if (span_starts(span_skip(line, i), c->wrap_head))
             return true;
@@ -291,8 +293,7 @@ static bool is_echo(const struct chat *c, struct span line)
 /* Information without a prefix: any clean text but our own command, which a shell or ATE1 sends back. */
 static bool is_bare_answer(const struct chat *c, struct span line, const char *prefix)
 {
-    return prefix != NULL && prefix[0] == '\0' && is_printable(line) && !span_starts(line, "AT") &&
-           !span_starts(line, "at") && !is_echo(c, line);
+    return prefix != NULL && prefix[0] == '\0' && is_printable(line) && !is_echo(c, line);
 }
 
 /* Rule 3. `is_due`: the line may be an answer. */
@@ -302,6 +303,7 @@ static void tell(struct chat *c, struct span line, bool is_overlong, bool is_due
     const char *prefix = is_due ? c->command.prefix : NULL;
 
     *ev = (struct chat_event){.kind = CHAT_STRAY, .line = line, .is_overlong = is_overlong};
+    ev->is_echo = is_echo(c, line);
     switch (reply_classify(line, prefix, &ev->code)) {
     case REPLY_OK:
         if (is_due)

@@ -59,6 +59,7 @@ struct chat_event {
     struct span line; /* INFO, URC, BANNER, STRAY, and the final line of DONE (empty on time-out); valid until
                          the next call on the chat */
     bool is_overlong; /* the line was cut */
+    bool is_echo;     /* STRAY: our own command, sent back by a shell or with ATE1 */
     enum chat_end end; /* DONE */
     int code;          /* DONE with CHAT_END_CME: the number, -1 when it was none */
     int64_t sent_us;   /* DONE: when the last octet was taken by the port; the start when that never came */

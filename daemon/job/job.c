@@ -519,7 +519,7 @@ static void on_event(struct job *job, const struct chat_event *event, int64_t no
         contact_heard(&job->contact, now_us);
         /* A row without its first octet is a stray line: the list would be one short and nobody would know.
          */
-        job->is_odd = job->is_odd || row->group == GROUP_LIST;
+        job->is_odd = job->is_odd || (row->group == GROUP_LIST && !event->is_echo);
         return;
     case CHAT_BANNER:
         dialogue_received(&job->dialogue, now_us, event->line, true);

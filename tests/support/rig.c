@@ -47,13 +47,18 @@ static void add_entry(struct product *p, enum cred_type type, bool from_bundle)
 
 void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term)
 {
-    load_ca();
-    *rig = (struct rig){
-        .state = BUNDLE_BOUND, .refuse_claim = REASON_NONE, .ledger_us = 2000, .answer_us = TIME_NEVER};
     struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
     config.family = family;
     config.term = term;
-    rig->board = simboard_new(&config);
+    rig_init_board(rig, &config);
+}
+
+void rig_init_board(struct rig *rig, const struct simboard_config *config)
+{
+    load_ca();
+    *rig = (struct rig){
+        .state = BUNDLE_BOUND, .refuse_claim = REASON_NONE, .ledger_us = 2000, .answer_us = TIME_NEVER};
+    rig->board = simboard_new(config);
     rig->memory = (struct job_config){.content = calloc(1, JOB_CONTENT_SIZE),
                                       .line = malloc(JOB_LINE_SIZE),
                                       .splice = malloc(JOB_SPLICE_SIZE),
@@ -115,22 +120,36 @@ static void play_claim(struct rig *rig, struct ledger_msg *msg)
     }
 }
 
+/* `text` with CR LF for each LF, or as it is. Returns the length. */
+static size_t put_content(uint8_t *out, struct span text, bool is_crlf)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_crlf && text.at[i] == '\n') {
+            out[n++] = '\r';
+        }
+        out[n++] = (uint8_t)text.at[i];
+    }
+    return n;
+}
+
 static void play_digest(struct rig *rig, struct ledger_msg *msg)
 {
     msg->content_len = 0;
     for (uint32_t i = 0; i < msg->n_entries; i++) {
         struct ledger_entry *e = &msg->entries[i];
-        if (!e->from_bundle) {
+        if (!e->from_bundle && !msg->stores_crlf) {
             e->expected = rig->product.entries[i].sha256;
             continue;
         }
-        size_t len = strlen(rig->contents[i]);
-        memcpy(msg->content + msg->content_len, rig->contents[i], len);
+        struct span text = e->from_bundle ? span_str(rig->contents[i]) : rig->product.entries[i].content;
+        uint8_t *at = msg->content + msg->content_len;
         e->clear_at = msg->content_len;
-        e->clear_len = (uint32_t)len;
-        msg->content_len += (uint32_t)len;
-        sha256(span_str(rig->contents[i]), &e->expected);
+        e->clear_len = (uint32_t)put_content(at, text, msg->stores_crlf);
+        msg->content_len += e->clear_len;
+        sha256(span_of((const char *)at, e->clear_len), &e->expected);
     }
+    rig->stores_crlf = msg->stores_crlf;
 }
 
 static void play_record(struct rig *rig, struct ledger_msg *msg)
@@ -257,9 +276,11 @@ bool rig_board_is_right(const struct rig *rig)
     for (uint32_t i = 0; i < rig->product.n_entries; i++) {
         const struct product_entry *e = &rig->product.entries[i];
         struct span wanted = e->from_bundle ? span_str(rig->contents[i]) : e->content;
+        uint8_t stored[2 * sizeof(ca_text)];
+        size_t len = put_content(stored, wanted, rig->stores_crlf);
         struct simboard_entry entry;
         if (!simboard_entry_find(rig->board, e->sec_tag, (unsigned)e->type, &entry) ||
-            !span_eq(wanted, span_of(entry.content, entry.len))) {
+            !span_eq(span_of((const char *)stored, len), span_of(entry.content, entry.len))) {
             return false;
         }
     }

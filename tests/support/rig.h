@@ -33,6 +33,7 @@ struct rig {
     int64_t answer_us;
     uint32_t claims, exposes, records; /* answered well */
     uint32_t exposed_at_write;  /* writes of a bundle's entry seen on the board before EXPOSED was answered */
+    bool stores_crlf;           /* as the last DIGEST said of the front end */
     struct ledger_msg recorded; /* copy of the last RECORD; its dialogue is copied as well */
     char dialogue[JOB_DIALOGUE_SIZE];
 };
@@ -40,6 +41,8 @@ struct rig {
 /* A board of this family, plugged and booted; a product with Amazon's root as CA, a certificate and a key
  * from the bundle. rig_done frees. */
 void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term);
+/* The same with any board: start from SIMBOARD_CONFIG_DEFAULT. */
+void rig_init_board(struct rig *rig, const struct simboard_config *config);
 void rig_done(struct rig *rig);
 
 /* Starts a job; `is_fresh` as in struct job_begin. */

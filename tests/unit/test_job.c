@@ -73,6 +73,58 @@ static void test_every_family_and_terminator(void **state)
     }
 }
 
+/* What is behind the port is found out, fresh or not, and in the middle of somebody's half a write. */
+static void test_every_front_end(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sim_front front;
+        enum sim_terminator term;
+    } fronts[] = {
+        {SIM_FRONT_AT_HOST, SIM_TERM_CR},
+        {SIM_FRONT_SERIAL_MODEM, SIM_TERM_CR},
+        {SIM_FRONT_SLM, SIM_TERM_CRLF},
+        {SIM_FRONT_SHELL, SIM_TERM_CR},
+    };
+    static const char *const left[] = {"", "AT%CMNG=0,16842753,0,\"-----BEGIN CERTI", "AT+CFU"};
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        for (size_t k = 0; k < sizeof(left) / sizeof(left[0]); k++) {
+            struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+            config.front = fronts[i].front;
+            config.term = fronts[i].term;
+            struct rig rig;
+            rig_init_board(&rig, &config);
+            simboard_from_host(rig.board, left[k], strlen(left[k]), rig.now_us);
+            rig.now_us += US_PER_S;
+            simboard_run(rig.board, rig.now_us);
+            print_message("front %d, left behind '%s'\n", (int)fronts[i].front, left[k]);
+            rig_provision(&rig, left[k][0] == '\0');
+            assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+            assert_true(rig_board_is_right(&rig));
+            assert_int_equal(rig.stores_crlf, fronts[i].front == SIM_FRONT_SHELL);
+            rig_done(&rig);
+        }
+    }
+}
+
+/* A write longer than the AT host's buffer: small commands work, the write never ends, and the cure is found
+ * twice. */
+static void test_small_buffer_is_named(void **state)
+{
+    (void)state;
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.family = SIM_F0;
+    config.line_max = 1000;
+    struct rig rig;
+    rig_init_board(&rig, &config);
+    rig.product.proof = PROOF_PRESENCE;
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_FAIL, REASON_line_wedged);
+    assert_non_null(strstr(rig.job.verdict.detail, "1212"));
+    assert_int_equal(simboard_wear_count(rig.board), 0);
+    rig_done(&rig);
+}
+
 static void test_placeholder_firmware_is_no_proof(void **state)
 {
     (void)state;
@@ -291,6 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_every_family_and_terminator),
+        cmocka_unit_test(test_every_front_end),
+        cmocka_unit_test(test_small_buffer_is_named),
         cmocka_unit_test(test_placeholder_firmware_is_no_proof),
         cmocka_unit_test(test_right_board_is_left_alone),
         cmocka_unit_test(test_faults),
