@@ -189,11 +189,12 @@ static struct import_config import_config_of(const struct app_state *state)
     };
 }
 
-static void *source_import_open(void *ctx, struct err_info *reterr)
+static void *source_import_open(void *ctx, bool is_dry_run, struct err_info *reterr)
 {
     struct app *app = ctx;
     struct import_config config = import_config_of(&app->state);
     config.submit = import_submit;
+    config.is_dry_run = is_dry_run;
     config.ctx = app;
     struct import *import = import_new(&config);
     if (!import) {

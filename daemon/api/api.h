@@ -115,9 +115,10 @@ struct api_sources {
      *
      * A bad row is no failure but a row of the result. feed and finish fail (negative, *reterr) when nothing
      * more can be taken: the database, the key, memory. finish gives the result's tree (`taken`, `duplicate`,
-     * `refused`, `rows`) to the caller.
+     * `refused`, `rows`) to the caller. With `is_dry_run` every row gets the result that it would have, and
+     * nothing is stored.
      */
-    void *(*import_open)(void *ctx, struct err_info *reterr);
+    void *(*import_open)(void *ctx, bool is_dry_run, struct err_info *reterr);
     int (*import_feed)(void *ctx, void *session, struct span octets, struct err_info *reterr);
     int (*import_finish)(void *ctx, void *session, struct json **ret, struct err_info *reterr);
     void (*import_cancel)(void *ctx, void *session);

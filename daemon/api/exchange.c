@@ -252,7 +252,8 @@ static int feed(struct exchange *ex, struct err_info *err)
     const struct api_sources *s = ex->env->sources;
 
     if (ex->session == NULL) {
-        ex->session = s->import_open(s->ctx, err);
+        const char *dry_run = request_param(&ex->request, "dry_run");
+        ex->session = s->import_open(s->ctx, dry_run != NULL && strcmp(dry_run, "true") == 0, err);
         if (ex->session == NULL) {
             return err->code != 0 ? err->code : ERR_INTERNAL;
         }

@@ -24,6 +24,9 @@ handler handle_order_put, handle_order_close, handle_order, handle_orders;
 /* handle_bundle.c */
 handler handle_stock, handle_bundle_release, handle_bundle_retire;
 
+/* handle_import.c */
+handler handle_import_file;
+
 /* handle_record.c */
 handler handle_jobs, handle_job, handle_board, handle_events;
 

@@ -22,6 +22,7 @@ static const char *const order_params[] = {"state", "limit", "cursor", NULL};
 static const char *const job_params[] = {"work_order", "slot", "imei",  "outcome", "reason",
                                          "from",       "to",   "limit", "cursor",  NULL};
 static const char *const stock_params[] = {"product", "lot", NULL};
+static const char *const import_params[] = {"dry_run", NULL};
 static const char *const event_params[] = {"after", "limit", NULL};
 
 const struct route routes[] = {
@@ -51,7 +52,9 @@ const struct route routes[] = {
     {METHOD_POST, "/api/v1/work-orders/{id}/close", handle_order_close, ROLE_PLAN, CONTENT_JSON, BODY_SMALL,
      RUN_QUERY, NULL},
 
-    {METHOD_POST, "/api/v1/bundles", NULL, ROLE_PLAN, CONTENT_NDJSON, BODY_IMPORT, RUN_IMPORT, NULL},
+    {METHOD_POST, "/api/v1/bundles", NULL, ROLE_PLAN, CONTENT_NDJSON, BODY_IMPORT, RUN_IMPORT, import_params},
+    {METHOD_POST, "/api/v1/imports", handle_import_file, ROLE_PLAN, CONTENT_JSON, BODY_SMALL, RUN_QUERY,
+     NULL},
     {METHOD_GET, "/api/v1/bundles/stock", handle_stock, ROLE_ANY, 0, 0, RUN_QUERY, stock_params},
     {METHOD_POST, "/api/v1/bundles/{id}/release", handle_bundle_release, ROLE_REPAIR, CONTENT_JSON,
      BODY_SMALL, RUN_QUERY, NULL},

@@ -237,6 +237,7 @@ static int take_row(struct import *import, struct item *item, struct span text)
         return fail(import, rc, why.text);
     }
     item->is_refused = rc == 1;
+    item->op.import.is_dry_run = import->config.is_dry_run;
     return item->is_refused ? 0 : check_twins(import, item);
 }
 

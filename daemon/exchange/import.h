@@ -8,6 +8,7 @@
 #ifndef CERTLINE_EXCHANGE_IMPORT_H
 #define CERTLINE_EXCHANGE_IMPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct import; /* opaque */
 
 struct import_config {
     struct row_config rows;
+    bool is_dry_run; /* every row is judged, the database is asked, and nothing is stored */
 
     /* Runs STORE_IMPORT operations and returns when each was answered: 0, or negative when they were not run
      * (their answers are not looked at then). The operations are lent for the call. */

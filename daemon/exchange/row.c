@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -20,7 +21,9 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "job/check.h"
+#include "job/device_id.h"
 #include "keys/keys.h"
+#include "pki/chain.h"
 #include "pki/content.h"
 #include "pki/init.h"
 
@@ -29,6 +32,10 @@
 
 struct row_reader {
     struct row_config config;
+
+    /* The CAs of the product that came last: an import is of one product as a rule. */
+    const struct product *chain_of;
+    struct chain *chain;
 
     /* Of the row in hand. */
     uint32_t number;
@@ -55,6 +62,9 @@ struct row_reader *row_reader_new(const struct row_config *config)
 
 void row_reader_free(struct row_reader *reader)
 {
+    if (reader != NULL) {
+        chain_free(reader->chain);
+    }
     secret_free(reader);
 }
 
@@ -212,6 +222,36 @@ static int read_product(struct row_reader *r)
     return 0;
 }
 
+/* A row may say which tag it is for; the product says which tags there are. In CSV a number is text. */
+static int read_sec_tag(struct row_reader *r)
+{
+    const struct json *value = json_get(r->json, "sec_tag");
+    const char *text = json_as_text(value);
+    int64_t tag = -1;
+    char *end = NULL;
+    if (value == NULL) {
+        return 0;
+    }
+    if (text != NULL && *text >= '0' && *text <= '9') {
+        tag = strtoll(text, &end, 10);
+    }
+    if (text != NULL ? end == NULL || *end != '\0' : !json_as_i64(value, &tag)) {
+        return refuse(r, REASON_row_invalid, "sec_tag", "a tag is a whole number");
+    }
+    if (tag < 0 || tag > SEC_TAG_MAX) {
+        return refuse(r, REASON_reserved_tag, "sec_tag",
+                      tag > UINT32_MAX || tag < 0 || !sec_tag_is_test((uint32_t)tag)
+                          ? "tags are 0 to 2147483647: others are the modem's own"
+                          : "it is a test tag: what is sent under it can be decrypted with Nordic's tools");
+    }
+    for (uint32_t i = 0; i < r->product->n_entries; i++) {
+        if (r->product->entries[i].from_bundle && r->product->entries[i].sec_tag == (uint32_t)tag) {
+            return 0;
+        }
+    }
+    return refuse(r, REASON_row_invalid, "sec_tag", "the product writes nothing of a bundle to this tag");
+}
+
 /* ---- credentials */
 
 /* Whether the product has an entry of this type at all, and whether a bundle must bring it. */
@@ -257,6 +297,66 @@ static int read_credential(struct row_reader *r, enum cred_type type, struct err
     return read_content(r, type, text, reterr);
 }
 
+/* Towards its cloud a board is called by its certificate, or else by the identity beside its key. */
+static int check_name(struct row_reader *r)
+{
+    enum cred_type type = r->has[CRED_CLIENT_CERT] ? CRED_CLIENT_CERT : CRED_PSK_IDENTITY;
+    if (!r->has[type]) {
+        return 0;
+    }
+    struct span name =
+        type == CRED_CLIENT_CERT ? span_str(r->contents[type].cert.subject_cn) : r->contents[type].text;
+    enum device_fault fault =
+        device_id_check(r->product->device_id, r->product->cloud, r->out->imei, NULL, name);
+    if (fault == DEVICE_GOOD) {
+        return 0;
+    }
+    return refuse_at(r, type == CRED_CLIENT_CERT ? REASON_certificate_invalid : REASON_row_invalid,
+                     cred_type_name(type), NULL, device_fault_text(fault),
+                     type == CRED_CLIENT_CERT ? "Have the certificate issued for the board's own name."
+                                              : "Give the board's own name as identity.");
+}
+
+/* 0, 1 refused, or negative. */
+static int check_issuer(struct row_reader *r, struct err_info *reterr)
+{
+    struct err_info why = {0};
+    if (r->product->issuer.len == 0 || !r->has[CRED_CLIENT_CERT]) {
+        return 0;
+    }
+    if (r->chain_of != r->product) {
+        chain_free(r->chain);
+        r->chain = NULL;
+        r->chain_of = NULL;
+        int rc = chain_new(r->product->issuer, &r->chain, reterr);
+        if (rc != 0) {
+            return rc;
+        }
+        r->chain_of = r->product;
+    }
+    int rc = chain_check(r->chain, &r->contents[CRED_CLIENT_CERT].pem, CONTENT_TIME_UNKNOWN, &why);
+    if (rc == -ENOMEM) {
+        return err_set(reterr, rc, "%s", why.text);
+    }
+    return rc == 0 ? 0
+                   : refuse_at(r, REASON_certificate_invalid, cred_type_name(CRED_CLIENT_CERT), NULL,
+                               why.text, "Take certificates of the product's issuer, or correct its option.");
+}
+
+static int check_together(struct row_reader *r, struct err_info *reterr)
+{
+    if (r->has[CRED_PRIVATE_KEY] && r->has[CRED_CLIENT_CERT]) {
+        struct err_info why = {0};
+        enum content_fault fault =
+            content_match(&r->contents[CRED_PRIVATE_KEY], &r->contents[CRED_CLIENT_CERT], &why);
+        if (fault != CONTENT_GOOD) {
+            return refuse_content(r, &r->contents[CRED_PRIVATE_KEY], fault, &why);
+        }
+    }
+    int rc = check_name(r);
+    return rc != 0 ? rc : check_issuer(r, reterr);
+}
+
 static int read_credentials(struct row_reader *r, struct err_info *reterr)
 {
     int n = 0;
@@ -270,15 +370,7 @@ static int read_credentials(struct row_reader *r, struct err_info *reterr)
     if (n == 0) {
         return refuse(r, REASON_row_invalid, NULL, "there is no credential in it");
     }
-    if (r->has[CRED_PRIVATE_KEY] && r->has[CRED_CLIENT_CERT]) {
-        struct err_info why = {0};
-        enum content_fault fault =
-            content_match(&r->contents[CRED_PRIVATE_KEY], &r->contents[CRED_CLIENT_CERT], &why);
-        if (fault != CONTENT_GOOD) {
-            return refuse_content(r, &r->contents[CRED_PRIVATE_KEY], fault, &why);
-        }
-    }
-    return 0;
+    return check_together(r, reterr);
 }
 
 /* ---- what the store indexes */
@@ -385,8 +477,9 @@ static int seal_row(struct row_reader *r, uint8_t *sealed, struct err_info *rete
 
 static int parse(struct row_reader *r, struct span text)
 {
-    static const char *const members[] = {"id",          "imei",        "product", "lot",          "ca",
-                                          "client_cert", "private_key", "psk",     "psk_identity", NULL};
+    static const char *const members[] = {"id",      "imei",         "product",     "lot",
+                                          "sec_tag", "ca",           "client_cert", "private_key",
+                                          "psk",     "psk_identity", NULL};
     struct err_info why = {0};
     int rc = json_parse(text, ROW_DEPTH, &r->json, &why);
     if (rc == -ENOMEM) {
@@ -410,6 +503,7 @@ static int read_all(struct row_reader *r, struct span text, uint8_t *sealed, str
     rc = rc != 0 ? rc : read_imei(r);
     rc = rc != 0 ? rc : read_lot(r);
     rc = rc != 0 ? rc : read_product(r);
+    rc = rc != 0 ? rc : read_sec_tag(r);
     rc = rc != 0 ? rc : read_credentials(r, reterr);
     return rc != 0 ? rc : seal_row(r, sealed, reterr);
 }

@@ -6,7 +6,7 @@
  *    "client_cert":"-----BEGIN CERTIFICATE-----\n…","private_key":"-----BEGIN PRIVATE KEY-----\n…"}
  *
  * `imei` and `lot` may be missing; the credentials are those that the product takes from a bundle, and may be
- * a `ca` that goes before the product's own.
+ * a `ca` that goes before the product's own. A `sec_tag` is held against the product's tags.
  */
 #ifndef CERTLINE_EXCHANGE_ROW_H
 #define CERTLINE_EXCHANGE_ROW_H

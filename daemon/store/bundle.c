@@ -164,7 +164,24 @@ int op_import(struct store *st, struct store_op *op)
         return r;
     }
     in->outcome = STORE_TAKEN;
-    return take(st, in);
+    return in->is_dry_run ? 0 : take(st, in);
+}
+
+int op_import_file(struct store *st, struct store_op *op)
+{
+    const struct store_import_file *in = &op->import_file;
+    if (!*in->name) {
+        return op_no(op, ERR_RANGE, REASON_NONE, "a file that was imported has a name");
+    }
+    struct json *data = json_new_object();
+    int trouble = json_put_text(data, "file", in->name);
+    trouble |= json_put_text(data, "format", in->format);
+    trouble |= put_digest(data, "sha256", &in->sha256);
+    trouble |= json_put_i64(data, "taken", in->taken);
+    trouble |= json_put_i64(data, "duplicate", in->duplicate);
+    trouble |= json_put_i64(data, "refused", in->refused);
+    trouble |= json_put_text(data, "who", *in->who ? in->who : NULL);
+    return event_emit(st, "file_imported", NULL, NULL, data, trouble);
 }
 
 /* ---- by a person */

@@ -355,6 +355,7 @@ static const struct {
     {"order_opened", order_opened},
     {"order_closed", order_closed},
     {"bundle_imported", bundle_imported},
+    {"file_imported", NULL},
     {"bundle_bound", bundle_bound},
     {"bundle_exposed", bundle_exposed},
     {"bundle_installed", bundle_installed},

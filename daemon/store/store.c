@@ -363,6 +363,8 @@ static int run_kind(struct store *st, struct store_op *op)
         return run_ledger(st, op);
     case STORE_IMPORT:
         return op_import(st, op);
+    case STORE_IMPORT_FILE:
+        return op_import_file(st, op);
     case STORE_ORDER_PUT:
         return op_order_put(st, op);
     case STORE_ORDER_CLOSE:

@@ -47,8 +47,9 @@ struct store_config {
 };
 
 enum store_op_kind {
-    STORE_LEDGER, /* a job's message: LEDGER_CLAIM, LEDGER_EXPOSE or LEDGER_RECORD */
-    STORE_IMPORT, /* one bundle, checked and sealed by keys */
+    STORE_LEDGER,      /* a job's message: LEDGER_CLAIM, LEDGER_EXPOSE or LEDGER_RECORD */
+    STORE_IMPORT,      /* one bundle, checked and sealed by keys */
+    STORE_IMPORT_FILE, /* for the record: a file whose bundles were imported */
     STORE_ORDER_PUT,
     STORE_ORDER_CLOSE,
     STORE_BUNDLE_RELEASE,  /* BOUND → FREE, by a person */
@@ -82,9 +83,20 @@ struct store_import {
     struct digest
         content; /* over the whole row; the same id with the same digest is a duplicate, not an error. Made
                     by keys in such a way that it tells nothing about a low-entropy PSK */
+    bool is_dry_run; /* only says what the outcome would be */
     uint32_t n_credentials;
     struct store_credential credentials[CRED_TYPES]; /* at most one of each type */
     enum store_import_result outcome; /* out, when `result` is 0; REFUSED with reason and detail */
+};
+
+/* A file that was imported: what an auditor compares with the one that was handed over. */
+struct store_import_file {
+    char name[STORE_WHY_SIZE]; /* as it was called; not empty */
+    char format[16];
+    struct digest
+        sha256; /* of all its octets; of a folder: of those of its files, in the order of their names */
+    int64_t taken, duplicate, refused;
+    char who[STORE_WHO_SIZE];
 };
 
 enum store_put_result { STORE_CREATED, STORE_UNCHANGED };
@@ -130,6 +142,7 @@ struct store_op {
     union {
         struct ledger_msg *ledger; /* lent for the batch */
         struct store_import import;
+        struct store_import_file import_file;
         struct store_order_put order_put;
         struct store_named named;      /* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE */
         const struct product *product; /* PRODUCT */

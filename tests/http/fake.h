@@ -146,8 +146,9 @@ static inline void fake_reader_close(void *ctx, struct store_reader *reader)
     (void)ctx, (void)reader;
 }
 
-static inline void *fake_import_open(void *ctx, struct err_info *reterr)
+static inline void *fake_import_open(void *ctx, bool is_dry_run, struct err_info *reterr)
 {
+    (void)is_dry_run;
     struct fake *f = ctx;
 
     (void)reterr;

@@ -65,6 +65,32 @@ static struct product products[] = {
      .n_entries = 2,
      .entries = {{.sec_tag = TAG, .type = CRED_PSK, .from_bundle = true},
                  {.sec_tag = TAG, .type = CRED_PSK_IDENTITY, .from_bundle = true}}},
+    {.name = "named",
+     .source = SOURCE_POOL,
+     .device_id = "nrf-imei",
+     .n_entries = 2,
+     .entries = {{.sec_tag = TAG, .type = CRED_CLIENT_CERT, .from_bundle = true},
+                 {.sec_tag = TAG, .type = CRED_PRIVATE_KEY, .from_bundle = true}}},
+    {.name = "prefix",
+     .source = SOURCE_POOL,
+     .device_id = "nrf-*",
+     .cloud = CLOUD_AZURE,
+     .n_entries = 4,
+     .entries = {{.sec_tag = TAG, .type = CRED_CLIENT_CERT, .from_bundle = true},
+                 {.sec_tag = TAG, .type = CRED_PRIVATE_KEY, .from_bundle = true},
+                 {.sec_tag = TAG + 1, .type = CRED_CA},
+                 {.sec_tag = 7, .type = CRED_CLIENT_CERT}}},
+    {.name = "psk named",
+     .source = SOURCE_POOL,
+     .device_id = "nrf-imei",
+     .n_entries = 2,
+     .entries = {{.sec_tag = TAG, .type = CRED_PSK, .from_bundle = true},
+                 {.sec_tag = TAG, .type = CRED_PSK_IDENTITY, .from_bundle = true}}},
+    {.name = "issued",
+     .source = SOURCE_POOL,
+     .n_entries = 2,
+     .entries = {{.sec_tag = TAG, .type = CRED_CLIENT_CERT, .from_bundle = true},
+                 {.sec_tag = TAG, .type = CRED_PRIVATE_KEY, .from_bundle = true}}},
     {.name = "test tag",
      .source = SOURCE_POOL,
      .n_entries = 1,
@@ -132,6 +158,11 @@ static int set_up_group(void **state)
     testpki_bundle(f.pki, 2, TESTPKI_RSA2048, &f.rsa);
     f.wrapping_key = seal_key_new(octets);
     f.keys = keys_new(&(struct keys_config){.wrapping_key = f.wrapping_key});
+    for (size_t i = 0; i < sizeof(products) / sizeof(*products); i++) {
+        if (strcmp(products[i].name, "issued") == 0) {
+            products[i].issuer = span_str(pemtext_amazon());
+        }
+    }
     return f.keys == NULL;
 }
 
@@ -390,6 +421,34 @@ static const struct refused_row refused_rows[] = {
     {.text = "{\"id\":\"a\",\"product\":\"reserved tag\",\"psk\":\"ab\"}",
      .reason = "reserved_tag",
      .says = "tag"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk named\",\"psk\":\"ab\",\"psk_identity\":\"x\"}",
+     .reason = "row_invalid",
+     .says = "not of the product's device_id (row 1, psk_identity)"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk\",\"psk\":\"ab\",\"psk_identity\":\"x\",\"sec_tag\":7}",
+     .reason = "row_invalid",
+     .says = "nothing of a bundle to this tag (row 1, sec_tag)"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk\",\"psk\":\"ab\",\"psk_identity\":\"x\",\"sec_tag\":\"7 \"}",
+     .reason = "row_invalid",
+     .says = "a whole number (row 1, sec_tag)"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk\",\"psk\":\"ab\",\"psk_identity\":\"x\",\"sec_tag\":1.5}",
+     .reason = "row_invalid",
+     .says = "a whole number (row 1, sec_tag)"},
+    {.text = "{\"id\":\"a\",\"product\":\"prefix\",\"sec_tag\":16842754}", /* a file's */
+     .reason = "row_invalid",
+     .says = "nothing of a bundle to this tag (row 1, sec_tag)"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk\",\"sec_tag\":2147483648}",
+     .reason = "reserved_tag",
+     .says = "test tag"},
+    {.text = "{\"id\":\"a\",\"product\":\"psk\",\"sec_tag\":4294967294}",
+     .reason = "reserved_tag",
+     .says = "modem's own"},
+    {.product = "named",
+     .imei = IMEI,
+     .reason = "certificate_invalid",
+     .says = "not of the product's device_id (row 1, client_cert). Have"},
+    {.product = "issued",
+     .reason = "certificate_invalid",
+     .says = "none of the given CAs (row 1, client_cert)"},
     {.id = "", .reason = "row_invalid", .says = "(row 1, id)"},
     {.id = "a b", .reason = "row_invalid", .says = "(row 1, id)"},
     {.id = "a/b", .reason = "row_invalid", .says = "(row 1, id)"},
@@ -456,6 +515,53 @@ static void each_bad_row_says_what_and_where(void **state)
         secret_wipe(key, sizeof(key));
     }
     assert_int_equal(store.n, 0);
+}
+
+static struct product *product_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(products) / sizeof(*products); i++) {
+        if (strcmp(products[i].name, name) == 0) {
+            return &products[i];
+        }
+    }
+    fail();
+    return NULL;
+}
+
+/* Names by the scheme, certificates of the issuer, tags of the product. One import may have several products.
+ */
+static void what_the_product_asks_for_is_taken(void **state)
+{
+    (void)state;
+    struct product *issued = product_of("issued");
+    issued->issuer = span_str(testpki_ca(f.pki));
+    ROW("id", "a", "product", "prefix", "client_cert", f.p256.client_cert, "private_key", f.p256.private_key,
+        "sec_tag", "16842753");
+    ROW("id", "b", "product", "issued", "client_cert", f.rsa.client_cert, "private_key", f.rsa.private_key);
+    add("{\"id\":\"c\",\"product\":\"psk named\",\"imei\":\"" IMEI "\",\"psk\":\"ab\","
+        "\"psk_identity\":\"nrf-" IMEI "\",\"sec_tag\":16842753}\n");
+    struct json *result = run();
+    assert_counts(result, 3, 0, 0);
+    json_free(result);
+    issued->issuer = span_str(pemtext_amazon());
+}
+
+static void a_dry_run_asks_and_stores_nothing(void **state)
+{
+    (void)state;
+    const struct import_config config = {
+        .rows = {.keys = f.keys, .find_product = find_product, .now_s = CONTENT_TIME_UNKNOWN},
+        .is_dry_run = true,
+        .submit = submit};
+    struct json *result = NULL;
+    struct import *import = import_new(&config);
+    ROW("id", "a", "product", "psk", "psk", "ab", "psk_identity", "x");
+    assert_int_equal(import_feed(import, span_str(f.text), NULL), 0);
+    assert_int_equal(import_finish(import, &result, NULL), 0);
+    import_free(import);
+    assert_counts(result, 1, 0, 0);
+    assert_true(store.stored[0].bundle.is_dry_run);
+    json_free(result);
 }
 
 static void a_bad_row_refuses_itself_only(void **state)
@@ -647,6 +753,8 @@ int main(void)
         cmocka_unit_test_setup(the_same_file_again_makes_duplicates, set_up),
         cmocka_unit_test_setup(a_key_stands_once_in_an_import, set_up),
         cmocka_unit_test_setup(each_bad_row_says_what_and_where, set_up),
+        cmocka_unit_test_setup(what_the_product_asks_for_is_taken, set_up),
+        cmocka_unit_test_setup(a_dry_run_asks_and_stores_nothing, set_up),
         cmocka_unit_test_setup(a_bad_row_refuses_itself_only, set_up),
         cmocka_unit_test_setup(time_is_held_against_certificates, set_up),
         cmocka_unit_test_setup(results_do_not_depend_on_the_cuts, set_up),

@@ -274,11 +274,48 @@ static void a_closed_order_frees_its_fixture_and_stays_closed(void **state)
     assert_int_equal(kit_run(kit, &unknown), ERR_NOT_FOUND);
 }
 
+/* A dry run says what would be, and the record does not move; a file's name and digest go on record. */
+static void a_dry_run_leaves_no_trace(void **state)
+{
+    struct kit *kit = *state;
+    struct store_op op;
+    for (int again = 0; again < 2; again++) {
+        int64_t seq = store_last_seq(kit->store);
+        kit_bundle(kit, &op, "dry", KIT_POOL, NULL, NULL);
+        op.import.is_dry_run = true;
+        assert_int_equal(kit_run(kit, &op), 0);
+        assert_int_equal(op.import.outcome, STORE_TAKEN);
+        assert_int_equal(store_last_seq(kit->store), seq);
+    }
+    op.import.is_dry_run = false;
+    assert_int_equal(kit_run(kit, &op), 0);
+    assert_int_equal(op.import.outcome, STORE_TAKEN);
+    op.import.is_dry_run = true;
+    assert_int_equal(kit_run(kit, &op), 0);
+    assert_int_equal(op.import.outcome, STORE_DUPLICATE);
+}
+
+static void a_file_goes_on_record(void **state)
+{
+    struct kit *kit = *state;
+    int64_t seq = store_last_seq(kit->store);
+    struct store_op op = {.kind = STORE_IMPORT_FILE,
+                          .import_file = {.format = "csv", .taken = 2, .duplicate = 1, .refused = 3}};
+    assert_int_equal(kit_run(kit, &op), ERR_RANGE);
+    strcpy(op.import_file.name, "lot 7.csv");
+    assert_int_equal(kit_run(kit, &op), 0);
+    assert_int_equal(store_last_seq(kit->store), seq + 1);
+    assert_int_equal(store_verify(kit->store, NULL), 0);
+    assert_int_equal(store_rebuild(kit->store, NULL), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_import_is_taken_once),
+        CASE(a_dry_run_leaves_no_trace),
+        CASE(a_file_goes_on_record),
         CASE(stock_counts_itself),
         CASE(only_what_never_left_becomes_free_again),
         CASE(retiring_needs_a_reason_and_no_job),
