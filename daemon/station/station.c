@@ -195,15 +195,19 @@ static struct device *find_twin(struct station *st, const struct device *d)
 
 static void settle(struct station *st, struct device *d, int64_t now_us);
 
-/* The same IMEI twice: neither goes on. A job under way is brought to its end first. */
+/* The same IMEI twice: neither goes on. A job under way is brought to its end first; one that has not begun
+ * waits. A board that a person has let go on stays as it is. */
 static void hold_twins(struct station *st, struct device *d, struct device *twin, int64_t now_us)
 {
     d->is_held = true;
-    if (!twin->is_held) {
-        twin->is_held = true;
-        job_abort(&twin->job, REASON_duplicate_imei, d->config.id, now_us);
-        settle(st, twin, now_us);
+    if (twin->is_held || twin->hold_released) {
+        return;
     }
+    twin->is_held = true;
+    if (!device_is_admitting(twin)) {
+        job_abort(&twin->job, REASON_duplicate_imei, d->config.id, now_us);
+    }
+    settle(st, twin, now_us);
 }
 
 /* Why the slot must wait, or REASON_NONE when it may go on. */
@@ -462,6 +466,9 @@ int station_release(struct station *st, uint32_t slot, uint32_t generation, stru
         return refuse(d, "release", now_us, reterr);
     }
     d->hold_released = d->is_held;
+    if (d->is_held && device_is_idle(d) && d->job.verdict.reason == REASON_duplicate_imei) {
+        device_retry(d); /* the hold has ended its job: it goes on with a new one */
+    }
     d->is_held = false;
     health_release(&d->health);
     settle(st, d, now_us);
