@@ -193,7 +193,7 @@ static bool is_settled(struct world *w, uint32_t slot)
     if (board == WORLD_NOWHERE) {
         return state == SLOT_ABSENT;
     }
-    return state == SLOT_DONE || state == SLOT_HELD || state == SLOT_WAITING;
+    return state == SLOT_DONE || state == SLOT_HELD || state == SLOT_QUARANTINED || state == SLOT_WAITING;
 }
 
 bool world_run_settled(struct world *w, uint32_t limit_s)

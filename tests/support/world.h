@@ -61,7 +61,8 @@ struct world_config {
     uint32_t n_racks;
     struct world_rack racks[WORLD_RACKS_MAX];
     struct world_trouble trouble;
-    bool is_coarse; /* octets in pieces as large as can be: fewer events for a sweep */
+    bool may_retire; /* a person retires bundles in this story */
+    bool is_coarse;  /* octets in pieces as large as can be: fewer events for a sweep */
 };
 
 /* What can be seen of the daemon from outside, each before and after it takes effect. */
@@ -122,6 +123,8 @@ const struct slot_view *world_view(struct world *w, uint32_t slot);
 int world_op(struct world *w, struct store_op *op);
 /* Opens the rack's order again under a new id, after it was closed; tells the station. */
 void world_renew_order(struct world *w, uint32_t rack);
+/* Imports so many more bundles for a pool. */
+void world_import_more(struct world *w, uint32_t rack, uint32_t n);
 /* From now on the store answers FAILED (`is_lost`: although it has stored). */
 void world_break_store(struct world *w, bool is_broken, bool is_lost);
 /* Copies the database alone aside, and puts that copy in its place while the daemon is down: the mark stays.

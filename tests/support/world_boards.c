@@ -170,7 +170,8 @@ static void serve_racks(struct world *w)
             continue;
         }
         bool is_dead = !simboard_is_plugged(w->boards[board].sim);
-        if (world_view(w, i)->state == SLOT_DONE || is_dead) {
+        enum slot_state state = world_view(w, i)->state;
+        if (state == SLOT_DONE || state == SLOT_QUARANTINED || is_dead) {
             world_pull(w, board);
         }
     }
@@ -439,6 +440,11 @@ static void serve_calm(struct world *w, uint32_t slot)
         LINE((void)station_start(w->station, slot, view->generation, "eve", "SN-1", &why, w->now_us));
         return;
     }
+    if (b && view->state == SLOT_QUARANTINED) { /* somebody has looked at the slot's wiring */
+        struct err_info why = {0};
+        LINE((void)station_release(w->station, slot, view->generation, &why, w->now_us));
+        return;
+    }
     if (!b || view->state != SLOT_DONE || view->generation == w->slots[slot].seen_generation) {
         return;
     }
@@ -451,6 +457,20 @@ static void serve_calm(struct world *w, uint32_t slot)
         world_keep_dialogue(w, view->job);
     }
     world_pull(w, board);
+}
+
+static void blame_endless(struct world *w)
+{
+    for (uint32_t i = 0; w->is_up && i < w->n_slots; i++) {
+        const struct slot_view *v = world_view(w, i);
+        if (w->slots[i].board != WORLD_NOWHERE) {
+            world_blame(
+                w, "the calm does not end: slot %s is %s, board %s, generation %u, step %s, waits for %s",
+                v->id, slot_state_name(v->state), w->boards[w->slots[i].board].imei, v->generation, v->step,
+                v->waiting_for == REASON_NONE ? "-" : reason_text(v->waiting_for)->name);
+        }
+    }
+    world_blame(w, "the calm does not end");
 }
 
 bool world_calm(struct world *w)
@@ -469,7 +489,7 @@ bool world_calm(struct world *w)
             }
         }
         if (!world_step(w) || w->now_us > until) {
-            world_blame(w, "the calm does not end");
+            blame_endless(w);
         }
         for (uint32_t i = 0; w->is_up && i < w->n_slots; i++) {
             serve_calm(w, i);

@@ -214,18 +214,19 @@ static void import_row(struct world *w, struct import *import, uint32_t rack, ui
 static void import_rack(struct world *w, struct import *import, uint32_t rack)
 {
     const struct world_rack *config = &w->config.racks[rack];
-    uint32_t number = 0;
+    uint32_t *number = &w->products[rack].n_bundles;
     for (uint32_t i = 0; i < w->n_boards; i++) {
         if (w->boards[i].rack == rack) {
-            import_row(w, import, rack, number++, config->source == SOURCE_BOUND ? w->boards[i].imei : NULL);
+            import_row(w, import, rack, (*number)++,
+                       config->source == SOURCE_BOUND ? w->boards[i].imei : NULL);
         }
     }
     for (uint32_t i = 0; i < config->spare; i++) {
-        import_row(w, import, rack, number++, NULL);
+        import_row(w, import, rack, (*number)++, NULL);
     }
 }
 
-void world_import(struct world *w)
+static struct import *begin(struct world *w)
 {
     struct import_config config = {.rows = {.keys = w->keys,
                                             .find_product = find_product,
@@ -233,10 +234,11 @@ void world_import(struct world *w)
                                             .now_s = w->clock.wall_ms(&w->clock) / 1000},
                                    .submit = submit,
                                    .ctx = w};
-    struct import *import = import_new(&config);
-    for (uint32_t i = 0; i < w->config.n_racks; i++) {
-        import_rack(w, import, i);
-    }
+    return import_new(&config);
+}
+
+static void end(struct world *w, struct import *import)
+{
     struct json *result = NULL;
     struct err_info why = {0};
     if (import_finish(import, &result, &why) < 0) {
@@ -244,4 +246,22 @@ void world_import(struct world *w)
     }
     json_free(result);
     import_free(import);
+}
+
+void world_import(struct world *w)
+{
+    struct import *import = begin(w);
+    for (uint32_t i = 0; i < w->config.n_racks; i++) {
+        import_rack(w, import, i);
+    }
+    end(w, import);
+}
+
+void world_import_more(struct world *w, uint32_t rack, uint32_t n)
+{
+    struct import *import = begin(w);
+    for (uint32_t i = 0; i < n; i++) {
+        import_row(w, import, rack, w->products[rack].n_bundles++, NULL);
+    }
+    end(w, import);
 }

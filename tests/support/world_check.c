@@ -278,9 +278,9 @@ static const struct {
      false},
     {"credentials written more than twice in a job", "SELECT count(*) FROM job_entry WHERE written > 2",
      false},
-    {"bundles retired", "SELECT count(*) FROM bundle WHERE state = 'retired'", false},
     {"bundles of a board twice",
-     "SELECT count(*) FROM (SELECT imei FROM bundle WHERE imei IS NOT NULL GROUP BY imei, product HAVING "
+     "SELECT count(*) FROM (SELECT imei FROM bundle WHERE imei IS NOT NULL AND state <> 'retired' GROUP BY "
+     "imei, product HAVING "
      "count(*) > 1)",
      false},
     {"bundles installed without a pass",
@@ -315,6 +315,14 @@ static void ask_questions(struct world *w, bool is_final)
         if (n != 0) {
             world_blame(w, "%s: %lld", questions[i].what, (long long)n);
         }
+    }
+}
+
+static void check_retired(struct world *w)
+{
+    int64_t n = world_ask(w, "SELECT count(*) FROM bundle WHERE state = 'retired'", NULL);
+    if (n > 0 && !w->config.may_retire) {
+        world_blame(w, "%lld bundles are retired", (long long)n);
     }
 }
 
@@ -408,6 +416,7 @@ const char *world_check(struct world *w, bool is_final)
 {
     if (w->is_up && !w->violation[0]) {
         ask_questions(w, is_final);
+        check_retired(w);
         check_proofs(w);
         check_unique(w);
         for (uint32_t i = 0; i < w->n_boards; i++) {

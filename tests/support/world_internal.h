@@ -78,6 +78,7 @@ struct world_product {
     struct station_order order;
     uint32_t order_number;
     char *ca; /* in the product's style */
+    uint32_t n_bundles;
 };
 
 struct world {
