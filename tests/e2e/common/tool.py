@@ -6,7 +6,8 @@
   watch URL CONDITIONS BOUND [PID SIG] until all hold in one look; the signal goes out at once
   memory URL STATE BUNDLES CA          the boards' memory against bundles and records
   chain URL                            the events' hashes
-  secrets BUNDLES PID FILE…            searches files and the process's memory for private keys
+  half URL FILE                        an import whose sender leaves in the middle
+  secrets BUNDLES PID FILE…            searches files and the process's memory (PID 0: none) for private keys
 
 Conditions, with commas between them: event:KIND:N (N events of that kind are on record), step:NAME:N, state:NAME:N and
 outcome:NAME:N (at least N slots show it).
@@ -106,6 +107,19 @@ def watch(url, conditions, bound, pid=None, signal_name=None):
     sys.exit(f"watched in vain for {conditions}: {seen} so far")
 
 
+def half(url, name):
+    """The file is announced and all but its last octets sent; the daemon has taken them when the sender goes."""
+    data = open(name, "rb").read()
+    place = urllib.parse.urlparse(url)
+    head = (f"POST /api/v1/bundles HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/x-ndjson\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n")
+    with socket.create_connection((place.hostname, place.port)) as s:
+        s.sendall(head.encode() + data[:-10])
+        unsent = 1
+        while unsent:  # what the kernel has not delivered yet
+            unsent = int.from_bytes(fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def memory(url, state, bundle_file, ca_file):
     station, ca = Station(url), pathlib.Path(ca_file).read_text()
     made = {b["id"]: b for b in map(json.loads, open(bundle_file))}
@@ -155,8 +169,8 @@ def chain(url):
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
-WINDOW = 24  # characters of base64, 18 octets
-PIECE = 16  # octets of a number
+WORD = 8  # octets that are compared at once; a search finds whatever is at least 15 octets long
+SLICE = 1 << 24  # of memory, searched at a time
 
 
 def der_integers(der):
@@ -195,42 +209,37 @@ def secret_numbers(der):
 
 
 class Secrets:
-    """Two searches in one: 24 characters of a key's base64 that hold secret octets, and 16 octets of a secret number in
-    either order (libraries keep numbers with the low end first), as octets or as hexadecimal."""
+    """Every 8 octets in a row of each secret number, as octets in either order (libraries keep numbers with the low end
+    first), as hexadecimal, and as base64. Data are then looked at in steps of 8: of 15 octets in a row, one such step
+    holds 8. Random octets are one of these words by chance once in 10^9 gigabytes."""
 
     def __init__(self, bundle_file):
-        self.text, self.octets = {}, {}
+        self.words = {}
         for b in map(json.loads, open(bundle_file)):
             body = "".join(line for line in b["private_key"].splitlines() if not line.startswith("-"))
             der = base64.b64decode(body)
             numbers = secret_numbers(der)
             assert numbers, "no secret numbers in a key"
-            for line in range(0, len(body), 64):
-                row = body[line:line + 64]
-                for i in range(len(row) - WINDOW + 1):
-                    first, last = (line + i) * 3 // 4, (line + i + WINDOW) * 3 // 4
-                    if any(min(last, at + n) - max(first, at) >= 8 for at, n in numbers):
-                        self.text[row[i:i + WINDOW].encode()] = b["id"]
             for at, n in numbers:
-                for i in range(at, at + n - PIECE + 1, PIECE // 2):
-                    piece = der[i:i + PIECE]
-                    for form in (piece, piece[::-1]):
-                        self.octets[form] = b["id"]
-                        self.octets[form.hex().encode()] = b["id"]
-                        self.octets[form.hex().upper().encode()] = b["id"]
-        self.runs = re.compile(rb"[A-Za-z0-9+/]{%d,}" % WINDOW)
-        self.pieces = re.compile(b"|".join(re.escape(o) for o in self.octets))
+                number = der[at:at + n].lstrip(b"\0")
+                self.add(b["id"], "octets", number)
+                self.add(b["id"], "octets, low end first", number[::-1])
+                self.add(b["id"], "hexadecimal", number.hex().encode())
+                self.add(b["id"], "HEXADECIMAL", number.hex().upper().encode())
+                first, last = -(-at * 4 // 3), (at + n) * 4 // 3  # whole characters within the number
+                for line in range(0, len(body), 64):
+                    self.add(b["id"], "base64", body[max(first, line):min(last, line + 64)].encode())
+
+    def add(self, who, how, text):
+        for i in range(len(text) - WORD + 1):
+            self.words[int.from_bytes(text[i:i + WORD], sys.byteorder)] = f"{how} of {who}'s key"
 
     def find(self, data):
-        found = []
-        for run in self.runs.finditer(data):
-            text = run.group()
-            for i in range(len(text) - WINDOW + 1):
-                if text[i:i + WINDOW] in self.text:
-                    found.append((run.start() + i, self.text[text[i:i + WINDOW]], "base64"))
-                    break
-        found += [(m.start(), self.octets[m.group()], "octets") for m in self.pieces.finditer(data)]
-        return found
+        """(offset, what) of at most a few places."""
+        view = memoryview(data)[:len(data) // WORD * WORD].cast("Q")
+        if self.words.keys().isdisjoint(view):
+            return []
+        return [(i * WORD, self.words[word]) for i, word in enumerate(view) if word in self.words][:5]
 
 
 def regions(pid):
@@ -251,37 +260,43 @@ def regions(pid):
     return [(start, end, name) for start, end, _, name in maps]
 
 
-def secrets(bundle_file, pid, *files):
-    search, findings, total = Secrets(bundle_file), [], 0
-    own = open(bundle_file, "rb").read().replace(b"\\n", b"\n")
-    if len({i for _, i, how in search.find(own) if how == "base64"}) != len(open(bundle_file).readlines()):
-        sys.exit("the search does not even find the keys where they are")
-    for name in files:
-        data = open(name, "rb").read()
-        total += len(data)
-        findings += [f"{name}+{at}: {what} of {who}" for at, who, what in search.find(data)]
+def search_process(search, pid):
+    findings, looked = [], 0
     for name in ("cmdline", "environ"):
-        data = open(f"/proc/{pid}/{name}", "rb").read()
-        findings += [f"{name}: {what} of {who}" for _, who, what in search.find(data)]
-    in_files, looked = total, 0
+        findings += [f"{name}: {what}" for _, what in search.find(open(f"/proc/{pid}/{name}", "rb").read())]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
         for start, end, name in regions(pid):
-            for at in range(start, end, 1 << 24):
+            for at in range(start, end, SLICE):
                 try:
                     mem.seek(at)
-                    data = mem.read(min(1 << 24, end - at) + 64) if at + (1 << 24) < end else mem.read(end - at)
-                except OSError:
+                    data = mem.read(min(SLICE, end - at))
+                except OSError:  # a device's, or memory that even root may not read
                     continue
                 looked += len(data)
-                for where, who, what in search.find(data):
-                    around = data[max(0, where - 48):where + 64]
-                    findings.append(f"memory {at + where:x} ({name or 'heap or stack'}): {what} of {who}: {around!r}")
+                for where, what in search.find(data):
+                    around = data[max(0, where - 32):where + 64]
+                    findings.append(f"memory {at + where:x} ({name or 'heap or stack'}): {what}: {around!r}")
     if looked < 1 << 20:
         sys.exit(f"only {looked} octets of the process could be read")
+    return looked, findings
+
+
+def secrets(bundle_file, pid, *files):
+    search, findings, in_files, in_memory = Secrets(bundle_file), [], 0, 0
+    for b in map(json.loads, open(bundle_file)):
+        if not search.find(b["private_key"].encode()):
+            sys.exit(f"the search does not even find {b['id']}'s key where it is")
+    for name in filter(os.path.isfile, files):  # sockets lie there as well
+        data = open(name, "rb").read()
+        in_files += len(data)
+        findings += [f"{name}+{at}: {what}" for at, what in search.find(data)]
+    if int(pid):
+        in_memory, more = search_process(search, pid)
+        findings += more
     if findings:
         sys.exit("\n".join(findings[:40]) + f"\n{len(findings)} places")
-    print(f"searched {in_files} octets of files, {looked} of memory for {len(search.text) + len(search.octets)} pieces")
+    print(f"searched {in_files} octets of files and {in_memory} of memory for {len(search.words)} pieces of keys")
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (bundles, control, busy, watch, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (bundles, control, busy, watch, half, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
