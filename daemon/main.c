@@ -22,10 +22,40 @@ enum option_bit {
     TAKES_REASON = 1 << 2,
     TAKES_RETIRE = 1 << 3,
     TAKES_FILES = 1 << 4,
+    TAKES_CA = 1 << 5,
+    TAKES_PRODUCT = 1 << 6,
+    TAKES_LOT = 1 << 7,
+    TAKES_TYPE = 1 << 8,
+    TAKES_FORMAT = 1 << 9,
+    TAKES_OUTPUT = 1 << 10,
+    TAKES_FIX = 1 << 11,
+    TAKES_PASSWORD = 1 << 12,
+    TAKES_DRY_RUN = 1 << 13,
+    TAKES_PSK = 1 << 14,
+    TAKES_FILTER = 1 << 15,
+    TAKES_TEMPLATE = 1 << 16,
+    FILES_OPTIONAL = 1 << 17,
 };
 
 /* What getopt_long calls an option by that has no letter. */
-enum option_key { KEY_JSON = 256, KEY_REASON, KEY_RETIRE };
+enum option_key {
+    KEY_JSON = 256,
+    KEY_REASON,
+    KEY_RETIRE,
+    KEY_CA,
+    KEY_PRODUCT,
+    KEY_LOT,
+    KEY_TYPE,
+    KEY_FORMAT,
+    KEY_FIX,
+    KEY_PASSWORD,
+    KEY_DRY_RUN,
+    KEY_PSK,
+    KEY_WORK_ORDER,
+    KEY_FROM,
+    KEY_TO,
+    KEY_TEMPLATE,
+};
 
 static const struct option_row {
     const char *name;
@@ -38,6 +68,24 @@ static const struct option_row {
     {"json", KEY_JSON, NULL, TAKES_JSON, "The result as JSON, for programs."},
     {"reason", KEY_REASON, "TEXT", TAKES_REASON, "Why; it goes into the record."},
     {"retire-unused", KEY_RETIRE, NULL, TAKES_RETIRE, "Retires every bundle that is free or bound."},
+    {"product", KEY_PRODUCT, "NAME", TAKES_PRODUCT,
+     "The product whose rules hold, or that the bundles are for."},
+    {"lot", KEY_LOT, "LOT", TAKES_LOT, "The lot of bundles that name none."},
+    {"format", KEY_FORMAT, "FORMAT", TAKES_FORMAT, "ndjson, csv, manager or folder; guessed otherwise."},
+    {"dry-run", KEY_DRY_RUN, NULL, TAKES_DRY_RUN, "Says what would become of each row and stores nothing."},
+    {"generate-psk", KEY_PSK, "N", TAKES_PSK,
+     "Makes N pre-shared keys with identities; -o FILE takes a copy."},
+    {"ca", KEY_CA, "FILE", TAKES_CA, "The CAs that certificates must come from."},
+    {"type", KEY_TYPE, "TYPE", TAKES_TYPE,
+     "What a text is: ca, client_cert, private_key, psk or psk_identity."},
+    {"fix", KEY_FIX, NULL, TAKES_FIX, "Writes the canonical form, to the file itself or to -o."},
+    {"password-fd", KEY_PASSWORD, "N", TAKES_PASSWORD,
+     "Reads the password of encrypted keys from descriptor N."},
+    {"work-order", KEY_WORK_ORDER, "ID", TAKES_FILTER, "Only boards that passed in this work order."},
+    {"from", KEY_FROM, "TIME", TAKES_FILTER, "Only boards that passed at or after this time (RFC 3339)."},
+    {"to", KEY_TO, "TIME", TAKES_FILTER, "Only boards that passed before this time."},
+    {"template", KEY_TEMPLATE, "FILE", TAKES_TEMPLATE, "The template of the format \"template\"."},
+    {"output", 'o', "PATH", TAKES_OUTPUT, "Where to write: a file, or the folder of an export."},
     {"help", 'h', NULL, 0, "This text, or a command's."},
     {"version", 'V', NULL, 0, "The program's version."},
 };
@@ -54,8 +102,17 @@ static const struct command {
     {"serve", cmd_serve, "serve [-c FILE]", TAKES_CONFIG, true, "Runs the station until SIGTERM."},
     {"check", cmd_check, "check [-c FILE] [--json]", TAKES_CONFIG | TAKES_JSON, false,
      "Names every mistake of the configuration, or says what it comes to."},
-    {"import", cmd_import, "import [-c FILE] FILE...", TAKES_CONFIG | TAKES_FILES, true,
-     "Takes bundles from NDJSON files; - is standard input."},
+    {"import", cmd_import,
+     "import [-c FILE] [--format FORMAT] [--product NAME] [--lot LOT] [--dry-run] FILE...\n"
+     "       certlined import [-c FILE] --generate-psk N --product NAME [--lot LOT] -o FILE",
+     TAKES_CONFIG | TAKES_FILES | FILES_OPTIONAL | TAKES_FORMAT | TAKES_PRODUCT | TAKES_LOT | TAKES_DRY_RUN |
+         TAKES_PSK | TAKES_OUTPUT,
+     true, "Takes bundles from files and folders; - is standard input."},
+    {"lint", cmd_lint,
+     "lint [--ca FILE] [-c FILE --product NAME] [--type TYPE] [--fix [-o FILE]] [--json] FILE...",
+     TAKES_CONFIG | TAKES_FILES | TAKES_CA | TAKES_PRODUCT | TAKES_TYPE | TAKES_FIX | TAKES_OUTPUT |
+         TAKES_PASSWORD | TAKES_JSON,
+     true, "Names everything that is wrong with credentials, before a board is touched."},
     {"status", cmd_status, "status [-c FILE] [--json]", TAKES_CONFIG | TAKES_JSON, false,
      "Shows the slots of the running station."},
     {"reconcile", cmd_reconcile, "reconcile [-c FILE] --reason TEXT [--retire-unused]",
@@ -164,6 +221,32 @@ static int refuse_option(int said, char *const *argv)
     return unknown("option", word, &hint, "--");
 }
 
+/* Options that are a text and nothing else. */
+static void take_text(struct cmd_args *args, int key)
+{
+    const struct {
+        int key;
+        const char **text;
+    } texts[] = {
+        {KEY_CA, &args->ca},
+        {KEY_PRODUCT, &args->product},
+        {KEY_LOT, &args->lot},
+        {KEY_TYPE, &args->type},
+        {KEY_FORMAT, &args->format},
+        {KEY_PASSWORD, &args->password_fd},
+        {KEY_PSK, &args->generate_psk},
+        {KEY_WORK_ORDER, &args->work_order},
+        {KEY_FROM, &args->from},
+        {KEY_TO, &args->to},
+        {KEY_TEMPLATE, &args->template_file},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        if (texts[i].key == key) {
+            *texts[i].text = optarg;
+        }
+    }
+}
+
 static int take_option(struct words *words, int key)
 {
     for (size_t i = 0; i < OPTIONS; i++) {
@@ -182,13 +265,23 @@ static int take_option(struct words *words, int key)
     case KEY_RETIRE:
         words->args.retire_unused = true;
         break;
+    case 'o':
+        words->args.output = optarg;
+        break;
+    case KEY_FIX:
+        words->args.fix = true;
+        break;
+    case KEY_DRY_RUN:
+        words->args.dry_run = true;
+        break;
     case 'h':
         words->wants_help = true;
         break;
     case 'V':
         words->wants_version = true;
         break;
-    default: /* getopt gives nothing else */
+    default: /* getopt gives nothing else but these */
+        take_text(&words->args, key);
         break;
     }
     return CMD_DONE;
@@ -214,7 +307,7 @@ static int take_arguments(struct words *words, int argc, char **argv)
     }
     int r = CMD_DONE, said;
     /* '-': plain words come in their place, as 1; ':': a missing value is told apart. */
-    while (r == CMD_DONE && (said = getopt_long(argc, argv, "-:c:hV", longs, NULL)) != -1) {
+    while (r == CMD_DONE && (said = getopt_long(argc, argv, "-:c:o:hV", longs, NULL)) != -1) {
         if (said == '?' || said == ':') {
             r = refuse_option(said, argv);
         } else {
@@ -242,7 +335,8 @@ static int check_words(const struct words *words)
         }
     }
     bool takes_files = command->takes & TAKES_FILES;
-    if (takes_files != (words->args.n_files > 0)) {
+    bool may_do_without = command->takes & FILES_OPTIONAL;
+    if (takes_files != (words->args.n_files > 0) && !may_do_without) {
         fprintf(stderr, "certlined: %s %s; usage: certlined %s\n", command->name,
                 takes_files ? "needs a file" : "takes no file", command->synopsis);
         return CMD_USAGE;

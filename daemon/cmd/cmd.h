@@ -32,6 +32,11 @@ struct cmd_args {
     bool json;
     const char *reason; /* NULL: not given */
     bool retire_unused;
+    const char *ca, *product, *lot, *type, *format, *output; /* NULL: not given */
+    const char *work_order, *from, *to, *template_file;
+    const char *generate_psk; /* a number */
+    const char *password_fd;  /* a number */
+    bool fix, dry_run;
     uint32_t n_files;
     char **files;
 };
@@ -40,6 +45,7 @@ struct cmd_args {
 int cmd_serve(const struct cmd_args *args);
 int cmd_check(const struct cmd_args *args);
 int cmd_import(const struct cmd_args *args);
+int cmd_lint(const struct cmd_args *args);
 int cmd_reconcile(const struct cmd_args *args);
 int cmd_status(const struct cmd_args *args);
 
