@@ -630,6 +630,13 @@ static void test_xsudo(void **state)
     expect(h, "AT%CMNG=3,4,5\r", "OK\r\n");
     expect(h, "AT%XPMNG=0,\"junk\"\r", "OK\r\n");
     assert_string_equal(sudo(h, command, 35, sign, n), "+CME ERROR: 514\r\n");
+    host_free(h);
+
+    /* The oldest family has no numbers above 518 for it. */
+    h = keys_host(SIM_F0);
+    expect(h, line, "OK\r\n");
+    assert_string_equal(sudo(h, command, 35, sign, n), "OK\r\n");
+    assert_string_equal(sudo(h, command, 34, sign, n), "+CME ERROR: 514\r\n");
     host_free(owner);
     host_free(h);
 }
