@@ -183,8 +183,10 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         msg->explain_mangling = MANGLING_OTHER;
         break;
     case LEDGER_EXPOSE:
+        if (rig->exposes == 0) { /* what stands there later may come from a job before */
+            rig->exposed_at_write += simboard_nvm_writes(rig->board, RIG_TAG, CRED_PRIVATE_KEY);
+        }
         rig->exposes++;
-        rig->exposed_at_write += simboard_nvm_writes(rig->board, RIG_TAG, CRED_PRIVATE_KEY);
         rig->state = rig->state == BUNDLE_BOUND ? BUNDLE_EXPOSED : rig->state;
         break;
     case LEDGER_RECORD:
