@@ -401,6 +401,14 @@ void core_rx(struct core *core, const char *octets, size_t n, int64_t now_ms)
     }
 }
 
+void core_rx_lost(struct core *core, int64_t now_ms)
+{
+    core_tick(core, now_ms);
+    core->heard_ms = now_ms;
+    core->has_lost = true;
+    service(core);
+}
+
 void core_tx_ready(struct core *core, int64_t now_ms)
 {
     core->now_ms = now_ms;

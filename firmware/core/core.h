@@ -22,6 +22,7 @@
 #include "core/scan.h"
 #include "core/transfer.h"
 
+#define CORE_VERSION      "0.1.0" /* the project's */
 #define CORE_NEVER        INT64_MAX
 #define CORE_LINE_MAX     8192 /* characters of a command */
 #define CORE_REPLY_SIZE   8704 /* of the modem: a read of the longest content, or a list of about 100 rows */
@@ -55,7 +56,6 @@ struct core_config {
     char *reply;          /* CORE_REPLY_SIZE */
     char *queue;          /* CORE_QUEUE_SIZE */
     char *slots[2];       /* TRANSFER_SLOT_SIZE each */
-    const char *version;  /* of this firmware; static text */
     const char *hardware; /* the board's name; static text */
 };
 
@@ -102,6 +102,10 @@ void core_init(struct core *core, const struct core_config *config, int64_t now_
 
 /* Octets from the host. */
 void core_rx(struct core *core, const char *octets, size_t n, int64_t now_ms);
+
+/* Octets from the host did not get here: the port's buffer or the UART overflowed, or a frame was no octet.
+ * What they belonged to is not executed. */
+void core_rx_lost(struct core *core, int64_t now_ms);
 
 /* The UART has room again. */
 void core_tx_ready(struct core *core, int64_t now_ms);

@@ -30,9 +30,10 @@ static void add_line(struct core *core, const char *word, const char *value, siz
 
 static void add_own(struct core *core)
 {
+    static const char firmware[] = "certline-" CORE_VERSION;
     const struct core_config *config = &core->config;
 
-    add_line(core, "firmware", config->version, strlen(config->version));
+    add_line(core, "firmware", firmware, sizeof firmware - 1);
     add_line(core, "hardware", config->hardware, strlen(config->hardware));
     text_add(&core->answer, "#IDENT: line_max,");
     text_uint(&core->answer, CORE_LINE_MAX);

@@ -82,7 +82,6 @@ int main(void)
         .reply = reply,
         .queue = queue,
         .slots = {slots[0], slots[1]},
-        .version = "certline-0.1.0",
         .hardware = "mps2-an505",
     };
     char octets[64];

@@ -115,7 +115,6 @@ void corekit_init(struct corekit *k, uint32_t baud, uint64_t seed)
         .reply = k->memory_reply,
         .queue = k->memory_queue,
         .slots = {k->memory_slots[0], k->memory_slots[1]},
-        .version = "certline-0.1.0",
         .hardware = "corekit",
     };
     core_init(&k->core, &config, 0);

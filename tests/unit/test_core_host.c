@@ -248,6 +248,23 @@ static void test_an_overflow_is_told(void **state)
     assert_int_equal(corekit_ask(&kit, "AT", all, sizeof all, 1000), 0);
 }
 
+/* The UART overran: the line under way is answered and not executed; between lines it means noise. */
+static void test_a_port_that_lost_octets(void **state)
+{
+    char all[64];
+
+    (void)state;
+    reset();
+    corekit_say(&kit, "AT+CFUN=1");
+    corekit_run_ms(&kit, 10);
+    core_rx_lost(&kit.core, kit.now_ns / COREKIT_MS);
+    corekit_say(&kit, "\r");
+    corekit_run_ms(&kit, 100);
+    assert_string_equal(heard(all, sizeof all), "ERROR|");
+    assert_int_equal(kit.modem.cfun, 0);
+    assert_int_equal(corekit_ask(&kit, "AT", all, sizeof all, 1000), 0);
+}
+
 static void test_a_modem_that_does_not_answer(void **state)
 {
     char all[64];
@@ -367,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_lost_meanwhile),
         cmocka_unit_test(test_a_full_queue_holds_the_host),
         cmocka_unit_test(test_an_overflow_is_told),
+        cmocka_unit_test(test_a_port_that_lost_octets),
         cmocka_unit_test(test_a_modem_that_does_not_answer),
         cmocka_unit_test(test_notices_never_cut_in),
         cmocka_unit_test(test_notices_beyond_the_room_are_dropped_whole),
