@@ -16,8 +16,9 @@
 #include "base/err.h"
 #include "base/span.h"
 
-struct config; /* config.h */
-struct json;   /* base/json.h */
+struct config;            /* config.h */
+struct json;              /* base/json.h */
+struct store_import_file; /* store/store.h */
 
 /* Runs the station until SIGTERM or SIGINT. Returns 0 after an ordered end. The configuration is borrowed. */
 int app_serve(const struct config *config, struct err_info *reterr);
@@ -31,7 +32,11 @@ int app_serve(const struct config *config, struct err_info *reterr);
  */
 struct app_direct;
 int app_direct_open(const struct config *config, struct app_direct **ret, struct err_info *reterr);
-int app_direct_import(struct app_direct *direct, struct span piece, struct json **ret,
+int app_direct_import(struct app_direct *direct, struct span piece, bool is_dry_run, struct json **ret,
+                      struct err_info *reterr);
+
+/* A file whose bundles were imported goes on record. */
+int app_direct_record(struct app_direct *direct, const struct store_import_file *file,
                       struct err_info *reterr);
 void app_direct_close(struct app_direct *direct); /* NULL is allowed */
 

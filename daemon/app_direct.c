@@ -50,7 +50,7 @@ static const struct product *find_product(void *ctx, const char *name)
     return config_find_product(ctx, name);
 }
 
-int app_direct_import(struct app_direct *direct, struct span piece, struct json **ret,
+int app_direct_import(struct app_direct *direct, struct span piece, bool is_dry_run, struct json **ret,
                       struct err_info *reterr)
 {
     struct import_config config = {
@@ -58,6 +58,7 @@ int app_direct_import(struct app_direct *direct, struct span piece, struct json 
                  .find_product = find_product,
                  .ctx = (void *)(uintptr_t)direct->state.config,
                  .now_s = clock_system.wall_ms(&clock_system) / 1000},
+        .is_dry_run = is_dry_run,
         .submit = submit,
         .ctx = direct->state.store,
     };
@@ -71,6 +72,17 @@ int app_direct_import(struct app_direct *direct, struct span piece, struct json 
     }
     import_free(import);
     return r;
+}
+
+int app_direct_record(struct app_direct *direct, const struct store_import_file *file,
+                      struct err_info *reterr)
+{
+    struct store_op op = {.kind = STORE_IMPORT_FILE, .import_file = *file};
+    struct store_op *ops[] = {&op};
+    int r = store_batch(direct->state.store, ops, 1);
+    r = r < 0 ? r : op.result;
+    return r < 0 ? err_set(reterr, r, "%s", op.detail[0] ? op.detail : store_failure(direct->state.store))
+                 : 0;
 }
 
 void app_direct_close(struct app_direct *direct)
@@ -91,7 +103,8 @@ int app_reconcile(const struct config *config, const char *who, const char *why,
     }
     if (store_mark_state(state.store) == STORE_MARK_GOOD) {
         app_state_close(&state);
-        return err_set(reterr, ERR_CONFLICT, "the database agrees with its mark: there is nothing to reconcile");
+        return err_set(reterr, ERR_CONFLICT,
+                       "the database agrees with its mark: there is nothing to reconcile");
     }
     struct store_op op = {.kind = STORE_RECONCILE, .reconcile.retire_unspent = retire_unused};
     buf_copy(op.reconcile.who, sizeof(op.reconcile.who), span_str(who));

@@ -1,17 +1,13 @@
 /*
- * certlined import: bundles from files or standard input into the store.
+ * certlined import: bundles from files, folders or standard input into the store.
  *
- * A running daemon takes them over its socket, since it alone writes its database; without one the state is
- * opened here. Both doors take pieces of whole lines and answer each with one tree, so that everything below
- * is the same for both. Pieces keep a request within the daemon's limits and its locked memory small, however
- * large the file is.
+ * NDJSON goes in pieces as it is read, however large the file is; every other format is converted whole
+ * (exchange/convert.h), since its rows cannot be told from its octets. Pieces keep a request within the
+ * daemon's limits and its locked memory small.
  *
- * Rows are numbered from the beginning of their file, whatever piece they came in. A row says its number in
- * its detail as well, counted from the piece's first line; those numbers are moved before they are shown.
- *
- * An import that broke off may simply be run again: what was taken is a duplicate then.
+ * An import that broke off may simply be run again: what was taken is a duplicate then. A file's digest and
+ * what became of its rows go on record when it was read to its end.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,110 +17,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app.h"
-#include "base/json.h"
+#include "base/buf.h"
+#include "base/secret.h"
 #include "cmd/cmd.h"
-#include "cmd/http_client.h"
+#include "cmd/door.h"
+#include "cmd/generate.h"
 #include "cmd/pieces.h"
+#include "cmd/rows.h"
 #include "config.h"
-
-#define ANSWER_MAX ((size_t)16 * 1024 * 1024) /* a result for each of a piece's rows */
-
-/* ---- two doors */
-
-/* One of the two is open. */
-struct door {
-    const char *socket_path;   /* a daemon listens here; NULL: none does */
-    struct app_direct *direct; /* the state itself */
-};
-
-static int open_door(const struct config *config, struct door *ret, struct err_info *reterr)
-{
-    *ret = (struct door){.socket_path = config->socket_path};
-    struct err_info why = {0};
-    int fd = http_connect(config->socket_path, &why);
-    if (fd >= 0) {
-        close(fd);
-        return 0;
-    }
-    if (fd != -ENOENT && fd != -ECONNREFUSED) {
-        return err_set(reterr, fd, "%s", why.text);
-    }
-    ret->socket_path = NULL;
-    return app_direct_open(config, &ret->direct, reterr);
-}
-
-/* A problem document → what went wrong, in the daemon's own words. */
-static int problem(const struct http_answer *answer, struct err_info *reterr)
-{
-    struct json *tree = NULL;
-    const char *detail = NULL, *title = NULL, *reason = NULL;
-    if (json_parse(span_of(answer->body, answer->body_len), JSON_DEPTH_USUAL, &tree, NULL) == 0) {
-        detail = json_as_text(json_get(tree, "detail"));
-        title = json_as_text(json_get(tree, "title"));
-        reason = json_as_text(json_get(tree, "reason"));
-    }
-    bool needs_person = reason && (strcmp(reason, "mark_ahead") == 0 || strcmp(reason, "key_locked") == 0);
-    int code = needs_person ? ERR_MARK : ERR_REFUSED;
-    err_set(reterr, code, "the daemon answered %d: %s%s%s", answer->status, title ? title : "no reason",
-            detail ? "; " : "", detail ? detail : "");
-    json_free(tree);
-    return code;
-}
-
-static int send_piece(const struct door *door, struct span piece, struct json **ret, struct err_info *reterr)
-{
-    if (!door->socket_path) {
-        return app_direct_import(door->direct, piece, ret, reterr);
-    }
-    int fd = http_connect(door->socket_path, reterr);
-    if (fd < 0) {
-        return fd;
-    }
-    const struct http_request request = {.method = "POST",
-                                         .target = "/api/v1/bundles",
-                                         .content_type = "application/x-ndjson",
-                                         .body = piece,
-                                         .answer_max = ANSWER_MAX};
-    struct http_answer answer = {0};
-    int r = http_call(fd, &request, &answer, reterr);
-    close(fd);
-    if (r == 0) {
-        r = answer.status == 200
-                ? json_parse(span_of(answer.body, answer.body_len), JSON_DEPTH_USUAL, ret, reterr)
-                : problem(&answer, reterr);
-    }
-    http_answer_done(&answer);
-    return r;
-}
-
-/* ---- what is told */
-
-struct totals {
-    int64_t taken, duplicate, refused;
-};
+#include "exchange/convert.h"
+#include "pki/digest.h"
+#include "store/store.h"
 
 struct run {
+    const struct cmd_args *args;
+    const struct config *config;
+    const struct product *product; /* of --product; NULL: not given */
     struct door door;
-    struct totals totals;
-    bool shows_progress;
-    const char *file;  /* the one in hand */
+    struct rows rows;
     int64_t file_size; /* 0: not known */
+    struct sha256 digest;
 };
-
-static void clear_progress(const struct run *run)
-{
-    if (run->shows_progress) {
-        fputs("\r\033[K", stderr);
-    }
-}
 
 static void show_progress(const struct run *run, const struct pieces *pieces)
 {
-    if (!run->shows_progress) {
+    if (!run->rows.shows_progress) {
         return;
     }
-    fprintf(stderr, "\r\033[K%s: %" PRIu64 " rows", run->file, pieces->n_lines + pieces->n_given);
+    fprintf(stderr, "\r\033[K%s: %" PRIu64 " rows", run->rows.file, pieces->n_lines + pieces->n_given);
     if (run->file_size > 0) {
         uint64_t done = pieces->n_octets - pieces->len + pieces->given;
         fprintf(stderr, ", %d %%", (int)(100 * done / (uint64_t)run->file_size));
@@ -132,69 +52,14 @@ static void show_progress(const struct run *run, const struct pieces *pieces)
     fflush(stderr);
 }
 
-/* "(row 2, private_key)" → "(row 1002, private_key)" for a piece that begins behind row 1,000. */
-static void print_detail(const char *detail, uint64_t rows_before)
-{
-    const char *at = detail;
-    for (const char *row; (row = strstr(at, "row ")) != NULL;) {
-        const char *number = row + 4;
-        printf("%.*s", (int)(number - at), at);
-        at = number;
-        if (isdigit((unsigned char)*number)) {
-            char *rest;
-            unsigned long long n = strtoull(number, &rest, 10);
-            printf("%llu", n + rows_before);
-            at = rest;
-        }
-    }
-    printf("%s\n", at);
-}
-
-static void print_refused(const struct run *run, uint64_t rows_before, const struct json *row)
-{
-    int64_t number = 0;
-    const char *reason = json_as_text(json_get(row, "reason")),
-               *detail = json_as_text(json_get(row, "detail"));
-    json_as_i64(json_get(row, "row"), &number);
-    clear_progress(run);
-    printf("%s:%" PRIu64 ": %s: ", run->file, rows_before + (uint64_t)number, reason ? reason : "refused");
-    print_detail(detail ? detail : "no detail was given", rows_before);
-}
-
-static int take_answer(struct run *run, uint64_t rows_before, const struct json *answer,
-                       struct err_info *reterr)
-{
-    struct totals n = {0};
-    const struct json *rows = NULL;
-    int r = json_get_i64(answer, "taken", 0, INT32_MAX, &n.taken, reterr);
-    r = r < 0 ? r : json_get_i64(answer, "duplicate", 0, INT32_MAX, &n.duplicate, reterr);
-    r = r < 0 ? r : json_get_i64(answer, "refused", 0, INT32_MAX, &n.refused, reterr);
-    r = r < 0 ? r : json_get_array(answer, "rows", &rows, reterr);
-    if (r < 0) {
-        return r;
-    }
-    run->totals.taken += n.taken;
-    run->totals.duplicate += n.duplicate;
-    run->totals.refused += n.refused;
-    for (size_t i = 0; i < json_count(rows); i++) {
-        const struct json *row = json_at(rows, i);
-        const char *result = json_as_text(json_get(row, "result"));
-        if (result && strcmp(result, "refused") == 0) {
-            print_refused(run, rows_before, row);
-        }
-    }
-    return 0;
-}
-
-/* ---- one file */
+/* ---- NDJSON as it is */
 
 static void refuse_overlong(struct run *run, const struct pieces *pieces)
 {
-    run->totals.refused++;
-    clear_progress(run);
-    printf("%s:%" PRIu64
-           ": row_invalid: the row is longer than %zu octets; is this a file with one bundle a line?\n",
-           run->file, pieces->n_lines + 1, pieces->size);
+    char detail[120];
+    (void)snprintf(detail, sizeof(detail),
+                   "the row is longer than %zu octets; is this a file with one bundle a line?", pieces->size);
+    rows_refuse(&run->rows, pieces->n_lines + 1, "row_invalid", detail);
 }
 
 static int import_pieces(struct run *run, struct pieces *pieces, struct err_info *reterr)
@@ -206,21 +71,156 @@ static int import_pieces(struct run *run, struct pieces *pieces, struct err_info
             return 0;
         }
         if (kind < 0) {
-            return err_set(reterr, kind, "%s cannot be read: %s", run->file, err_text(kind));
+            return err_set(reterr, kind, "%s cannot be read: %s", run->rows.file, err_text(kind));
         }
         if (kind == PIECE_OVERLONG) {
             refuse_overlong(run, pieces);
             continue;
         }
-        struct json *answer = NULL;
-        int r = send_piece(&run->door, piece, &answer, reterr);
-        r = r < 0 ? r : take_answer(run, pieces->n_lines, answer, reterr);
-        json_free(answer);
+        int r = rows_send(&run->rows, piece, pieces->n_lines, reterr);
         if (r < 0) {
             return r;
         }
         show_progress(run, pieces);
     }
+}
+
+static int import_stream(struct run *run, int fd, struct err_info *reterr)
+{
+    struct pieces pieces;
+    int r = pieces_init(&pieces, fd, PIECE_MAX);
+    pieces.digest = &run->digest;
+    r = r < 0 ? err_set(reterr, r, "there is no memory to read %s", run->rows.file)
+              : import_pieces(run, &pieces, reterr);
+    pieces_done(&pieces);
+    return r;
+}
+
+/* ---- what is converted */
+
+static int give_row(void *ctx, uint32_t number, struct span json)
+{
+    return rows_add(&((struct run *)ctx)->rows, number, json);
+}
+
+static int give_folder_row(void *ctx, uint32_t number, struct span json)
+{
+    sha256_add(&((struct run *)ctx)->digest, json);
+    sha256_add(&((struct run *)ctx)->digest, span_str("\n"));
+    return give_row(ctx, number, json);
+}
+
+static int refuse_row(void *ctx, uint32_t number, const char *why)
+{
+    struct run *run = ctx;
+    rows_refuse(&run->rows, number, "row_invalid", why);
+    return 0;
+}
+
+static struct convert_config convert_config_of(struct run *run)
+{
+    return (struct convert_config){.product = run->args->product,
+                                   .lot = run->args->lot,
+                                   .device_id = run->product ? run->product->device_id : NULL,
+                                   .row = give_row,
+                                   .refuse = refuse_row,
+                                   .ctx = run};
+}
+
+static int convert_text(struct run *run, enum convert_format format, struct span text,
+                        struct err_info *reterr)
+{
+    const struct convert_config config = convert_config_of(run);
+    switch (format) {
+    case CONVERT_NDJSON:
+        return convert_ndjson(&config, text, reterr);
+    case CONVERT_CSV:
+        return convert_csv(&config, text, reterr);
+    case CONVERT_MANAGER:
+        return convert_manager(&config, text, reterr);
+    case CONVERT_FOLDER:
+        break;
+    }
+    return err_set(reterr, ERR_REFUSED, "it is a file, and the format is that of a folder");
+}
+
+static int import_whole(struct run *run, enum convert_format format, int fd, struct err_info *reterr)
+{
+    char *memory = NULL;
+    size_t len = 0;
+    struct err_info why = {0};
+    int r = convert_read_file(fd, CONVERT_FILE_MAX, &memory, &len, &why);
+    if (r == 0) {
+        sha256_add(&run->digest, span_of(memory, len));
+        r = convert_text(run, format, span_of(memory, len), &why);
+    }
+    secret_free(memory);
+    r = r == 0 ? rows_flush(&run->rows) : r;
+    if (r == 0) {
+        return 0;
+    }
+    if (run->rows.failure.code != 0) {
+        return err_set(reterr, r, "%s", run->rows.failure.text);
+    }
+    return why.line > 0 ? err_set(reterr, r, "%s: record %d: %s", run->rows.file, why.line, why.text)
+                        : err_set(reterr, r, "%s: %s", run->rows.file, why.text[0] ? why.text : err_text(r));
+}
+
+static int import_folder(struct run *run, struct err_info *reterr)
+{
+    struct convert_config config = convert_config_of(run);
+    config.row = give_folder_row;
+    int r = convert_folder(&config, run->rows.file, reterr);
+    r = r == 0 ? rows_flush(&run->rows) : r;
+    return r < 0 && run->rows.failure.code != 0 ? err_set(reterr, r, "%s", run->rows.failure.text) : r;
+}
+
+/* ---- one file */
+
+/* What the file is: as was said, or by its name and its first octets, which only a regular file gives twice.
+ */
+static enum convert_format format_of(const struct run *run, int fd, const struct stat *st)
+{
+    char beginning[4096];
+    ssize_t n = S_ISREG(st->st_mode) ? pread(fd, beginning, sizeof(beginning), 0) : 0;
+    enum convert_format format =
+        run->args->format      ? (enum convert_format)convert_format_from_name(run->args->format)
+        : S_ISDIR(st->st_mode) ? CONVERT_FOLDER
+                               : convert_guess(run->rows.file, span_of(beginning, n > 0 ? (size_t)n : 0));
+    secret_wipe(beginning, sizeof(beginning));
+    return format;
+}
+
+static int record_file(struct run *run, enum convert_format format, const struct rows_totals *before,
+                       struct err_info *reterr)
+{
+    struct store_import_file file = {.taken = run->rows.totals.taken - before->taken,
+                                     .duplicate = run->rows.totals.duplicate - before->duplicate,
+                                     .refused = run->rows.totals.refused - before->refused};
+    const char *slash = strrchr(run->rows.file, '/');
+    const char *name = slash && slash[1] ? slash + 1 : run->rows.file;
+    buf_copy(file.name, sizeof(file.name), span_str(strcmp(name, "-") == 0 ? "standard input" : name));
+    buf_copy(file.format, sizeof(file.format), span_str(convert_format_name(format)));
+    const char *who = getenv("SUDO_USER");
+    buf_copy(file.who, sizeof(file.who), span_str(who ? who : getenv("USER") ? getenv("USER") : ""));
+    sha256_finish(&run->digest, &file.sha256);
+    return run->rows.is_dry_run ? 0 : door_record(&run->door, &file, reterr);
+}
+
+static int import_open_file(struct run *run, int fd, const struct stat *st, struct err_info *reterr)
+{
+    struct rows_totals before = run->rows.totals;
+    enum convert_format format = format_of(run, fd, st);
+    bool is_as_it_is = format == CONVERT_NDJSON && !run->args->product && !run->args->lot;
+    run->file_size = S_ISREG(st->st_mode) ? st->st_size : 0;
+    sha256_init(&run->digest);
+    int r = is_as_it_is                                        ? import_stream(run, fd, reterr)
+            : format == CONVERT_FOLDER && S_ISDIR(st->st_mode) ? import_folder(run, reterr)
+                                                               : import_whole(run, format, fd, reterr);
+    rows_clear_progress(&run->rows);
+    r = r == 0 ? record_file(run, format, &before, reterr) : r;
+    sha256_done(&run->digest);
+    return r;
 }
 
 static int import_file(struct run *run, const char *path, struct err_info *reterr)
@@ -232,14 +232,8 @@ static int import_file(struct run *run, const char *path, struct err_info *reter
         int code = -errno;
         return err_set(reterr, code, "%s cannot be opened: %s", path, err_text(code));
     }
-    run->file = path;
-    run->file_size = S_ISREG(st.st_mode) ? st.st_size : 0;
-    struct pieces pieces;
-    int r = pieces_init(&pieces, fd, PIECE_MAX);
-    r = r < 0 ? err_set(reterr, r, "there is no memory to read %s", path)
-              : import_pieces(run, &pieces, reterr);
-    clear_progress(run);
-    pieces_done(&pieces);
+    run->rows.file = path;
+    int r = import_open_file(run, fd, &st, reterr);
     if (!is_stdin) {
         close(fd);
     }
@@ -248,31 +242,64 @@ static int import_file(struct run *run, const char *path, struct err_info *reter
 
 /* ---- all of them */
 
-static int import_all(const struct cmd_args *args, const struct config *config, struct run *run)
+static int finish(struct run *run, int r, struct err_info *info)
 {
-    struct err_info info = {0};
-    int r = open_door(config, &run->door, &info);
-    if (r < 0) {
-        info.code = r;
-        return cmd_complain(&info);
-    }
-    for (uint32_t i = 0; i < args->n_files && r == 0; i++) {
-        r = import_file(run, args->files[i], &info);
-    }
-    app_direct_close(run->door.direct);
-    const struct totals *n = &run->totals;
-    printf("taken %" PRId64 ", duplicate %" PRId64 ", refused %" PRId64 "\n", n->taken, n->duplicate,
-           n->refused);
+    const struct rows_totals *n = &run->rows.totals;
+    printf("%staken %" PRId64 ", duplicate %" PRId64 ", refused %" PRId64 "\n",
+           run->rows.is_dry_run ? "dry run: " : "", n->taken, n->duplicate, n->refused);
     if (r == 0) {
         return n->refused > 0 ? CMD_REFUSED : CMD_DONE;
     }
-    info.code = r;
-    if (n->taken > 0) {
+    info->code = r;
+    if (n->taken > 0 && !run->rows.is_dry_run) {
         fprintf(
             stderr,
             "certlined: what was taken stays; import again when it is mended, those rows are duplicates\n");
     }
-    return cmd_complain(&info);
+    return cmd_complain(info);
+}
+
+static int import_all(struct run *run)
+{
+    struct err_info info = {0};
+    int r = door_open(run->config, &run->door, &info);
+    if (r < 0) {
+        info.code = r;
+        return cmd_complain(&info);
+    }
+    run->rows.door = &run->door;
+    for (uint32_t i = 0; i < run->args->n_files && r == 0; i++) {
+        r = import_file(run, run->args->files[i], &info);
+    }
+    rows_done(&run->rows);
+    door_close(&run->door);
+    return finish(run, r, &info);
+}
+
+static int check_args(struct run *run)
+{
+    const struct cmd_args *args = run->args;
+    if (args->product) {
+        run->product = config_find_product(run->config, args->product);
+        if (!run->product) {
+            fprintf(stderr, "certlined: the configuration has no product %s\n", args->product);
+            return CMD_USAGE;
+        }
+    }
+    if (args->format && convert_format_from_name(args->format) < 0) {
+        fprintf(stderr, "certlined: there is no format %s; it is ndjson, csv, manager or folder\n",
+                args->format);
+        return CMD_USAGE;
+    }
+    if ((args->n_files > 0) == (args->generate_psk != NULL)) {
+        fprintf(stderr, "certlined: import needs files, or --generate-psk and none\n");
+        return CMD_USAGE;
+    }
+    if (args->output && !args->generate_psk) {
+        fprintf(stderr, "certlined: -o belongs to --generate-psk\n");
+        return CMD_USAGE;
+    }
+    return CMD_DONE;
 }
 
 int cmd_import(const struct cmd_args *args)
@@ -282,8 +309,22 @@ int cmd_import(const struct cmd_args *args)
     if (r != CMD_DONE) {
         return r;
     }
-    struct run run = {.shows_progress = isatty(STDERR_FILENO) == 1};
-    r = import_all(args, config, &run);
+    struct run run = {.args = args,
+                      .config = config,
+                      .rows = {.is_dry_run = args->dry_run, .shows_progress = isatty(STDERR_FILENO) == 1}};
+    r = check_args(&run);
+    struct cmd_args made; /* the file that was generated is imported as any other */
+    char *files[] = {NULL};
+    if (r == CMD_DONE && args->generate_psk) {
+        r = generate_psk(args, run.product);
+        made = *args;
+        files[0] = (char *)(uintptr_t)args->output;
+        made.files = files;
+        made.n_files = 1;
+        made.format = convert_format_name(CONVERT_CSV);
+        run.args = &made;
+    }
+    r = r == CMD_DONE ? import_all(&run) : r;
     config_free(config);
     return r;
 }

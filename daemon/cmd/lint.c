@@ -175,8 +175,8 @@ static int judge_row(void *ctx, uint32_t number, struct span text)
     struct lint_report report = {0};
     struct json *row = NULL;
     struct err_info why = {0};
-    char place[64];
-    (void)snprintf(place, sizeof(place), "row %u", (unsigned)number);
+    char place[LINT_WHAT_SIZE / 2];
+    (void)snprintf(place, sizeof(place), "%s, row %u", run->file, (unsigned)number);
     int err = json_parse(text, JSON_DEPTH_USUAL, &row, &why);
     int64_t tag;
     if (err == -ENOMEM) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "pki/digest.h"
 
 int pieces_init(struct pieces *p, int fd, size_t size)
 {
@@ -33,6 +34,9 @@ static int fill(struct pieces *p)
         ssize_t n = read(p->fd, p->memory + p->len, p->size - p->len);
         if (n < 0 && errno != EINTR) {
             return -errno;
+        }
+        if (n > 0 && p->digest) {
+            sha256_add(p->digest, span_of(p->memory + p->len, (size_t)n));
         }
         p->is_at_end = n == 0;
         p->len += n > 0 ? (size_t)n : 0;

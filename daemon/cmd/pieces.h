@@ -11,18 +11,21 @@
 
 #include "base/span.h"
 
+struct sha256;
+
 #define PIECE_MAX ((size_t)1024 * 1024)
 
 struct pieces {
     int fd;       /* borrowed */
     char *memory; /* secret; `size` octets */
     size_t size;
-    size_t len;        /* octets in it */
-    size_t given;      /* of them, the piece that was handed out last */
-    bool is_at_end;    /* the file is */
-    uint64_t n_lines;  /* before the piece that was handed out last */
-    uint64_t n_given;  /* lines of that piece */
-    uint64_t n_octets; /* read so far */
+    size_t len;            /* octets in it */
+    size_t given;          /* of them, the piece that was handed out last */
+    bool is_at_end;        /* the file is */
+    uint64_t n_lines;      /* before the piece that was handed out last */
+    uint64_t n_given;      /* lines of that piece */
+    uint64_t n_octets;     /* read so far */
+    struct sha256 *digest; /* of all that was read; NULL: nobody asks. Set behind pieces_init */
 };
 
 enum piece_kind {

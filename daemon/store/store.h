@@ -93,8 +93,7 @@ struct store_import {
 struct store_import_file {
     char name[STORE_WHY_SIZE]; /* as it was called; not empty */
     char format[16];
-    struct digest
-        sha256; /* of all its octets; of a folder: of those of its files, in the order of their names */
+    struct digest sha256; /* of all its octets; of a folder: of the rows that were made of its files */
     int64_t taken, duplicate, refused;
     char who[STORE_WHO_SIZE];
 };
