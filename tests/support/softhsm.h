@@ -1,0 +1,22 @@
+/*
+ * A PKCS#11 token in software, for tests: SoftHSM with its files in a folder of the test's own. Tests skip
+ * when it is not installed.
+ */
+#ifndef CERTLINE_TESTS_SOFTHSM_H
+#define CERTLINE_TESTS_SOFTHSM_H
+
+#include <stdbool.h>
+
+#define SOFTHSM_PIN "123456"
+
+struct softhsm {
+    char dir[64];
+    const char *module; /* the library's path */
+};
+
+/* Makes a token with this label and puts a private key (PKCS#8 in clear, PEM) on it under that label. False:
+ * SoftHSM is not installed. Ends the process when it is and does not work. */
+bool softhsm_begin(struct softhsm *hsm, const char *token, const char *object, const char *key_pem);
+void softhsm_end(struct softhsm *hsm);
+
+#endif
