@@ -1,0 +1,219 @@
+// One work order: how far it is, how good it is, whether its bundles last, and its jobs.
+//
+// Yield is counted here from the order's jobs, the newest LIMIT of them: of the boards whose first job ended as PASS or
+// FAIL, those that passed. Only FAIL counts against it; trouble of the station, a pulled cable or an operator's hand do not.
+import { get, paths, post } from "./api.js";
+import { el, facts, setHidden, setText, symbol, keyed } from "./dom.js";
+import { shortDigest, when } from "./format.js";
+import { makeJobList } from "./joblist.js";
+import { listen, reasonTitle, takeOrder } from "./live.js";
+import { tellError, tellSuccess } from "./notices.js";
+import { loading, outcomeBadge, panel } from "./parts.js";
+import { shortOf } from "./strip.js";
+import { texts } from "./texts.js";
+
+const LIMIT = 5000;
+const PAGE = 1000;
+const REFRESH_MS = 1500;
+const SURE_MS = 5000;
+const t = texts.order;
+
+async function jobsOf(id) {
+    const jobs = [];
+    let cursor = null;
+    do {
+        const page = await get(paths.jobs({ work_order: id, limit: PAGE, cursor }));
+        jobs.push(...page.jobs);
+        cursor = page.next;
+    } while (cursor && jobs.length < LIMIT);
+    return { jobs, isAll: !cursor };
+}
+
+// `jobs` newest first.
+export function firstPass(jobs) {
+    const first = new Map();
+    for (const job of jobs) {
+        if (job.imei && (job.outcome === "PASS" || job.outcome === "FAIL")) {
+            first.set(job.imei, job.outcome);
+        }
+    }
+    const good = [...first.values()].filter((outcome) => outcome === "PASS").length;
+    return { good, of: first.size };
+}
+
+function stoppers(jobs) {
+    const counts = new Map();
+    for (const job of jobs) {
+        if (job.outcome && job.outcome !== "PASS") {
+            const key = `${job.outcome} ${job.reason}`;
+            const entry = counts.get(key) ?? { key, outcome: job.outcome, reason: job.reason, n: 0 };
+            entry.n += 1;
+            counts.set(key, entry);
+        }
+    }
+    return [...counts.values()].sort((a, b) => b.n - a.n);
+}
+
+function figure(label) {
+    const number = el("b");
+    const of = el("span.big-of");
+    const note = el("small");
+    return { root: el("div.big", null, el("span.big-label", null, label), el("p", null, number, of), note), number, of, note };
+}
+
+function makeClose(order) {
+    let timer = 0;
+    const button = el("button.button", { type: "button" }, t.close);
+    const rest = () => {
+        clearTimeout(timer);
+        timer = 0;
+        button.removeAttribute("data-armed");
+        setText(button, t.close);
+    };
+    button.addEventListener("click", async () => {
+        if (timer === 0) {
+            button.dataset.armed = true;
+            setText(button, t.closeSure);
+            timer = setTimeout(rest, SURE_MS);
+            return;
+        }
+        rest();
+        try {
+            takeOrder(await post(paths.closeOrder(order.id)));
+            tellSuccess(t.closed(order.id));
+        } catch (problem) {
+            tellError(t.closeRefused, problem.message);
+        }
+    });
+    return button;
+}
+
+function makeStock() {
+    const list = el("dl.stock");
+    return {
+        root: panel(t.stock, list),
+        update(counts) {
+            keyed(list, ["free", "bound", "exposed", "installed", "retired"], (state) => state,
+                (state) => el("div", null, el("dt", null, el("b", null, t.stockState[state]), el("small", null, t.stockHow[state])), el("dd.num")),
+                (row, state) => setText(row.lastChild, counts[state]));
+        },
+    };
+}
+
+function makeWhy() {
+    const list = el("ol.why");
+    const none = el("p.quiet", null, t.whyNone);
+    return {
+        root: panel(t.why, none, list),
+        update(jobs) {
+            const rows = stoppers(jobs).slice(0, 8);
+            setHidden(none, rows.length > 0);
+            keyed(list, rows, (row) => row.key,
+                (row) => el("li", null, outcomeBadge(row.outcome), el("span", null, reasonTitle(row.reason)), el("meter", { min: 0, "aria-label": reasonTitle(row.reason) }), el("b.num")),
+                (li, row) => {
+                    li.children[2].max = rows[0].n;
+                    li.children[2].value = row.n;
+                    setText(li.lastChild, row.n);
+                });
+        },
+    };
+}
+
+function makePage(order, jobList) {
+    const passed = figure(t.passed);
+    const left = figure(t.left);
+    const inFlight = figure(t.inFlight);
+    const failed = figure(t.failed);
+    const yieldBox = figure(t.yield);
+    const short = el("p.strip-short", { hidden: true }, symbol("warning"), el("span"));
+    const bar = el("div.meter.is-large", { "aria-hidden": "true" }, el("span.meter-good"), el("span.meter-work"));
+    const state = el("span.state");
+    const close = makeClose(order);
+    const stock = makeStock();
+    const why = makeWhy();
+    const factBox = el("div");
+    const nodes = [
+        el("header.order-head", null, el("h1", null, t.name(order.id)), state, short, close),
+        factBox,
+        el("section.bigs", { "aria-label": t.passed }, passed.root, left.root, inFlight.root, failed.root, yieldBox.root, bar),
+        el("div.columns.is-even", null, why.root, stock.root),
+        panel(t.jobs, jobList.root),
+    ];
+
+    function update(now) {
+        const c = now.counts;
+        setText(passed.number, c.passed);
+        setText(passed.of, texts.rack.ofQuantity(now.quantity));
+        setText(left.number, Math.max(0, now.quantity - c.passed));
+        setText(inFlight.number, c.in_flight);
+        setText(failed.number, c.failed);
+        failed.root.dataset.tone = c.failed > 0 ? "fail" : "";
+        bar.children[0].style.flexGrow = c.passed;
+        bar.children[1].style.flexGrow = Math.min(c.in_flight, now.quantity - c.passed);
+        bar.style.setProperty("--rest", Math.max(0, now.quantity - c.passed - c.in_flight));
+        setText(state, now.state === "open" ? texts.orders.open : texts.orders.closed);
+        state.dataset.state = now.state;
+        setHidden(close, now.state !== "open");
+        const missing = now.state === "open" ? shortOf(now) : 0;
+        setHidden(short, missing === 0);
+        setText(short.lastChild, texts.rack.short(missing));
+        stock.update(c);
+        factBox.replaceChildren(facts([
+            [t.facts.product, now.product],
+            [t.facts.version, shortDigest(now.product_version), true],
+            [t.facts.lot, now.lot || t.anyLot],
+            [t.facts.fixtures, now.fixtures.join(", ")],
+            [t.facts.opened, when(now.opened)],
+            [t.facts.closed, now.closed ? when(now.closed) : null],
+        ], ".is-wide"));
+    }
+
+    function updateYield({ jobs, isAll }) {
+        const { good, of } = firstPass(jobs);
+        setText(yieldBox.number, of > 0 ? `${(Math.floor((1000 * good) / of) / 10).toFixed(of > 99 ? 1 : 0)} %` : texts.none);
+        setText(yieldBox.note, of > 0 ? [t.yieldOf(good, of), isAll ? "" : t.yieldPart(jobs.length)].filter(Boolean).join(", ") : t.yieldNone);
+        why.update(jobs);
+    }
+
+    return { nodes, update, updateYield };
+}
+
+export function openOrder(root, [id]) {
+    const page = el("div.page");
+    const jobList = makeJobList({ fixed: { work_order: id }, hidden: ["order"] });
+    let view = null;
+    let timer = 0;
+    root.append(page);
+    loading(page, async () => {
+        const [order, jobs] = await Promise.all([get(paths.order(id)), jobsOf(id)]);
+        view = makePage(order, jobList);
+        view.update(order);
+        view.updateYield(jobs);
+        return view.nodes;
+    });
+
+    async function refresh() {
+        timer = 0;
+        const [order, jobs] = await Promise.all([get(paths.order(id)), jobsOf(id)]).catch(() => []);
+        if (order && view) {
+            view.update(order);
+            view.updateYield(jobs);
+        }
+    }
+    const stop = listen((kind, data) => {
+        if (kind === "order" && data.id === id) {
+            view?.update(data);
+        }
+        if (timer === 0 && (kind === "snapshot" || (kind === "job" && data.work_order === id))) {
+            timer = setTimeout(refresh, REFRESH_MS);
+        }
+    });
+    return {
+        title: t.name(id),
+        close() {
+            stop();
+            clearTimeout(timer);
+            jobList.close();
+        },
+    };
+}

@@ -1,0 +1,69 @@
+// The line above a fixture: which order is open there, how far it is, and whether its bundles last.
+import { links } from "./api.js";
+import { el, setAttribute, setHidden, setText, symbol } from "./dom.js";
+import { texts } from "./texts.js";
+
+function figure(label) {
+    const number = el("b");
+    const text = el("span", null, label);
+    return { root: el("div.figure", null, number, text), number, text };
+}
+
+// How many bundles are missing for what the order still has to pass.
+export function shortOf(order) {
+    const { passed, free, bound, exposed } = order.counts;
+    return Math.max(0, order.quantity - passed - free - bound - exposed);
+}
+
+export function makeStrip(fixture, onStart) {
+    const name = el("h2.strip-name", null, fixture.name);
+    const order = el("a.strip-order");
+    const product = el("span.strip-product");
+    const open = el("a.button", { href: links.orders }, texts.rack.openOrder);
+    const passed = figure(texts.rack.passed);
+    const failed = figure(texts.rack.failed);
+    const inFlight = figure(texts.rack.inFlight);
+    const stock = figure(texts.rack.stock);
+    const short = el("span.strip-short", { hidden: true }, symbol("warning"), el("span"));
+    const full = el("p.strip-full", { hidden: true }, symbol("pass"), el("b", null, texts.rack.full), " ", texts.rack.fullHow);
+    const counts = el("div.figures", null, passed.root, failed.root, inFlight.root, stock.root);
+    const bar = el("div.meter", { "aria-hidden": "true" }, el("span.meter-good"), el("span.meter-work"));
+    const start = fixture.start === "plug" ? null
+        : el("button.button", { type: "button", onclick: () => onStart(fixture) }, texts.rack.startAll);
+    const root = el("header.strip", null, name,
+        el("div.strip-what", null, order, product, open), counts, short, full, start, bar);
+
+    function update(current, slots) {
+        setHidden(order, !current);
+        setHidden(counts, !current);
+        setHidden(bar, !current);
+        setHidden(open, Boolean(current));
+        setHidden(short, true);
+        setHidden(full, true);
+        setText(product, current ? [current.product, current.lot].filter(Boolean).join(" · ") : texts.rack.noOrder);
+        if (!current) {
+            return;
+        }
+        const { counts: c, quantity } = current;
+        setText(order, current.id);
+        setAttribute(order, "href", links.order(current.id));
+        setText(passed.number, c.passed);
+        setText(passed.text, `${texts.rack.ofQuantity(quantity)} ${texts.rack.passed}`);
+        setText(failed.number, c.failed);
+        setAttribute(failed.root, "data-tone", c.failed > 0 ? "fail" : null);
+        setText(inFlight.number, c.in_flight);
+        setText(stock.number, c.free);
+        const missing = shortOf(current);
+        setHidden(short, missing === 0);
+        setText(short.lastChild, texts.rack.short(missing));
+        setHidden(full, c.passed < quantity);
+        bar.children[0].style.flexGrow = c.passed;
+        bar.children[1].style.flexGrow = Math.min(c.in_flight, quantity - c.passed);
+        bar.style.setProperty("--rest", Math.max(0, quantity - c.passed - c.in_flight));
+        if (start) {
+            start.disabled = !slots.some((slot) => slot.state === "waiting");
+        }
+    }
+
+    return { root, update };
+}
