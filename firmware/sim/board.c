@@ -33,7 +33,7 @@ void simboard_power_up(struct simboard *b)
     power_off(b);
     modem_reset(&b->modem);
     b->fired.active += b->modem.boots_active;
-    b->front.vt->reset(&b->front);
+    b->front.vt->reset(&b->front, b->now_us);
     b->boots++;
     b->is_powered = b->is_booting = true;
     b->boot_done_us = b->now_us + b->config.boot_ms * US_PER_MS;
@@ -43,12 +43,13 @@ static void boot_ended(struct simboard *b)
 {
     b->is_booting = false;
     if (!b->config.is_silent_at_boot)
-        b->front.vt->banner(&b->front);
+        b->front.vt->banner(&b->front, b->now_us);
 }
 
 bool board_takes(const struct simboard *b)
 {
-    if (!b->is_powered || b->is_booting || b->state == BOARD_HUNG)
+    bool is_held = b->front.vt->holds && b->front.vt->holds(&b->front);
+    if (!b->is_powered || b->is_booting || is_held)
         return false;
     switch (b->front.vt->takes) {
     case FRONT_TAKES_WHEN_ANSWERED:
@@ -63,7 +64,7 @@ bool board_takes(const struct simboard *b)
 
 static int64_t front_time(const struct simboard *b)
 {
-    bool is_up = b->is_powered && !b->is_booting && b->state != BOARD_HUNG && b->front.vt->when;
+    bool is_up = b->is_powered && !b->is_booting && b->front.vt->when;
     int64_t us = is_up ? b->front.vt->when(&b->front) : SIM_NEVER;
     return us > b->now_us ? us : b->now_us;
 }
@@ -299,7 +300,7 @@ static bool is_valid(const struct simboard_config *c)
 {
     return c->baud >= 300 && c->baud <= 4000000 && c->fifo >= 1 && c->fifo <= SIM_LINK_SIZE &&
            c->line_max <= FRONT_LINE_MAX && c->store_size <= SIM_STORE_SIZE && c->family <= SIM_FN &&
-           c->front <= SIM_FRONT_SHELL;
+           c->front <= SIM_FRONT_CERTLINE;
 }
 
 struct simboard *simboard_new(const struct simboard_config *config)
@@ -317,7 +318,10 @@ struct simboard *simboard_new(const struct simboard_config *config)
         make_uuid(&b->rng, b->config.uuid);
     if (b->config.twin_imei[0] == '\0')
         sim_imei_make("35146580000000", 0, b->config.twin_imei);
-    front_init(&b->front, b);
+    if (front_init(&b->front, b) < 0) {
+        free(b);
+        return NULL;
+    }
     uint32_t line_max = b->front.vt->line_max ? b->front.vt->line_max : b->family->line_max;
     if (b->config.line_max == 0 || b->config.line_max > line_max)
         b->config.line_max = line_max;
@@ -333,5 +337,7 @@ struct simboard *simboard_new(const struct simboard_config *config)
 
 void simboard_free(struct simboard *b)
 {
+    if (b)
+        front_done(&b->front);
     free(b);
 }

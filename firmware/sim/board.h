@@ -63,9 +63,11 @@ enum sim_front {
     SIM_FRONT_SLM,          /* Serial LTE Modem */
     SIM_FRONT_SLM_TLS,      /* the same with TLS of its own: AT#XCMNG */
     SIM_FRONT_SHELL,        /* Zephyr's shell with the command "at" */
+    SIM_FRONT_CERTLINE,     /* our own firmware: the core of firmware/core */
 };
 
-/* What ends a command, a build option of the AT host and of the serial modems; the shell takes CR and LF. */
+/* What ends a command, a build option of the AT host and of the serial modems; the shell and certline take CR
+ * and LF. */
 enum sim_terminator {
     SIM_TERM_CR, /* Nordic's default */
     SIM_TERM_LF,
@@ -73,8 +75,8 @@ enum sim_terminator {
     SIM_TERM_NUL,
 };
 
-/* "at_host", "at_host:lf", "at_host:crlf", "at_host:nul", "serial_modem", "slm", "slm:native_tls", "shell"
- * and a few more (sim/front.c). Returns 0, or -1 for what is not simulated. */
+/* "at_host", "at_host:lf", "at_host:crlf", "at_host:nul", "serial_modem", "slm", "slm:native_tls", "shell",
+ * "certline" and a few more (sim/front.c). Returns 0, or -1 for what is not simulated. */
 int sim_front_parse(const char *name, enum sim_front *ret_front, enum sim_terminator *ret_term);
 
 enum sim_flow {
@@ -106,7 +108,8 @@ struct simboard_config {
     enum sim_flow flow;
     uint32_t fifo;      /* octets that a busy board keeps; 1 to 4096 */
     uint32_t line_max;  /* characters of a command that the front end keeps; 0 = its own (at_host 4,095, built
-                           for F0 1,792; serial_modem 8,189; slm 4,096; shell 4,095) and never more */
+                           for F0 1,792; serial_modem 8,189; slm 4,096; shell 4,095; certline 8,192) and never
+                           more */
     uint32_t boot_ms;   /* from power to the banner; nothing is received meanwhile */
     uint32_t nvm_ms;    /* a write or a delete of %CMNG */
     uint32_t keygen_ms; /* %KEYGEN */

@@ -114,6 +114,12 @@ void front_answer(struct front *f, const char *octets, size_t len)
     b->answer.is_sending = true;
 }
 
+size_t front_room(const struct front *f)
+{
+    const struct simboard *b = f->board;
+    return sizeof b->answer.text - b->answer.len;
+}
+
 void front_notice(struct front *f, const char *octets, size_t len)
 {
     struct ring *notice = &f->board->notice;

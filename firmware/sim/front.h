@@ -16,7 +16,7 @@
 #include "sim/board.h"
 #include "sim/family.h"
 
-#define FRONT_LINE_MAX 8189 /* characters of the longest line that any of them keeps */
+#define FRONT_LINE_MAX 8192 /* characters of the longest line that any of them keeps */
 #define FRONT_URC_SIZE 512
 
 struct front;
@@ -32,11 +32,12 @@ struct front_vtable {
     enum front_takes takes;
     uint32_t rx_size;  /* octets that its UART driver keeps meanwhile; 0: what config.fifo says */
     uint32_t line_max; /* characters of a command at most; 0: what the family's builds keep */
+    size_t own_size;   /* of `own`, allocated with the board; 0: the union is enough */
 
     /* Power or reset: forget everything. The board boots and nothing arrives. */
-    void (*reset)(struct front *f);
+    void (*reset)(struct front *f, int64_t now_us);
     /* The boot is over: banner, by front_notice. Not called for boards that are silent at boot. */
-    void (*banner)(struct front *f);
+    void (*banner)(struct front *f, int64_t now_us);
     /* One octet out of the UART. */
     void (*octet)(struct front *f, char octet, int64_t now_us);
     /* The command of front_command or front_local is done; `text` is what the modem library gives: lines
@@ -45,10 +46,12 @@ struct front_vtable {
     /* An unsolicited line of the modem, with its CR LF. */
     void (*urc)(struct front *f, const char *line, int64_t now_us);
 
-    /* These three may be NULL. */
+    /* These may be NULL. */
     void (*sent)(struct front *f, int64_t now_us); /* the last octet of all answers has left */
     int64_t (*when)(const struct front *f);        /* when `due` wants to be called, or SIM_NEVER */
     void (*due)(struct front *f, int64_t now_us);
+    void (*overrun)(struct front *f, int64_t now_us); /* the UART lost octets, and its driver knows it */
+    bool (*holds)(const struct front *f);             /* its queue is full: octets wait as if it were busy */
 };
 
 /* Nordic's lib/at_host. */
@@ -91,6 +94,7 @@ struct front {
     struct simboard *board;
     const struct simboard_config *config; /* as it is now */
     const struct family *family;
+    void *own; /* zeroed, freed with the board */
     union {
         struct at_host at_host;
         struct slm slm;
@@ -98,7 +102,9 @@ struct front {
     } u;
 };
 
-void front_init(struct front *f, struct simboard *b);
+/* Returns -1 when memory is short. */
+int front_init(struct front *f, struct simboard *b);
+void front_done(struct front *f); /* fine if init failed */
 
 /* -- Services of the board (sim/command.c)
  * ---------------------------------------------------------------------- */
@@ -115,6 +121,7 @@ void front_local(struct front *f, const char *line, const char *text);
 
 /* Octets of an answer. One call is one answer; several follow one another. */
 void front_answer(struct front *f, const char *octets, size_t len);
+size_t front_room(const struct front *f); /* octets of answers that still fit; more are dropped */
 
 /* Octets that go before whatever of an answer has not left yet: banner, echo, unsolicited lines. All or
  * nothing: dropped when thousands are waiting. */
@@ -133,5 +140,6 @@ extern const struct front_vtable front_serial_modem;
 extern const struct front_vtable front_slm;
 extern const struct front_vtable front_slm_tls;
 extern const struct front_vtable front_shell;
+extern const struct front_vtable front_certline;
 
 #endif

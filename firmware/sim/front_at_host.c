@@ -22,14 +22,16 @@
 #define DELETE     0x7f
 #define REPLY_SIZE 4095 /* the original answers from a buffer of 4,096 */
 
-static void reset(struct front *f)
+static void reset(struct front *f, int64_t now_us)
 {
+    (void)now_us;
     f->u.at_host.len = 0;
     f->u.at_host.is_in_quotes = false;
 }
 
-static void banner(struct front *f)
+static void banner(struct front *f, int64_t now_us)
 {
+    (void)now_us;
     front_say(f, f->family->banner);
     front_say(f, "The AT host sample started\r\n");
     if (f->config->says_ready)

@@ -18,18 +18,20 @@
 #define LINE_MAX_SM  8189 /* of a buffer that grows to 8,192 */
 #define BAUD_DEFAULT 115200
 
-static void reset(struct front *f)
+static void reset(struct front *f, int64_t now_us)
 {
     struct slm *s = &f->u.slm;
 
+    (void)now_us;
     s->len = s->echo_len = s->urc_len = 0;
     s->is_in_quotes = s->is_native = s->has_echo = s->is_resetting = false;
     s->next_baud = 0;
     s->idle_us = 0;
 }
 
-static void banner(struct front *f)
+static void banner(struct front *f, int64_t now_us)
 {
+    (void)now_us;
     front_say(f, "Ready\r\n");
 }
 

@@ -29,17 +29,19 @@
 #define ESC          0x1b
 #define ERASE_LEFT   "\x1b[1D\x1b[K"
 
-static void reset(struct front *f)
+static void reset(struct front *f, int64_t now_us)
 {
     struct shell *s = &f->u.shell;
 
+    (void)now_us;
     s->len = s->escape = 0;
     s->last_end = '\0';
     s->has_events = false;
 }
 
-static void banner(struct front *f)
+static void banner(struct front *f, int64_t now_us)
 {
+    (void)now_us;
     front_say(f, f->family->banner);
     front_say(f, "\r\n\r\n" PROMPT);
 }

@@ -26,16 +26,18 @@
 
 enum { XCMNG_WRITE, XCMNG_LIST, XCMNG_READ, XCMNG_DELETE };
 
-static void reset(struct front *f)
+static void reset(struct front *f, int64_t now_us)
 {
     struct slm *s = &f->u.slm;
 
+    (void)now_us;
     s->len = s->urc_len = 0;
     s->is_in_quotes = s->is_native = s->is_resetting = false;
 }
 
-static void banner(struct front *f)
+static void banner(struct front *f, int64_t now_us)
 {
+    (void)now_us;
     front_say(f, "Ready\r\n");
 }
 

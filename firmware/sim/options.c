@@ -27,6 +27,7 @@ static const char help[] =
     "                       serial_modem (CR), serial_modem:lf, serial_modem:crlf: the Serial Modem "
     "application\n"
     "                       slm (CR LF), slm:cr, slm:lf: Serial LTE Modem; slm:native_tls: with AT#XCMNG\n"
+    "                       certline: this project's own firmware, with AT#CRED, AT#IDENT and AT#BLINK\n"
     "                       shell: a Zephyr shell, commands as in  at 'AT%CMNG=0,1,4,\"two\\nlines\"'\n"
     "                       LIST: one name for all, or by board: F2b,3=F1,5-8=F2a\n"
     "  --baud N             300 to 4000000, default 115200: both directions are paced to it\n"
@@ -37,7 +38,7 @@ static const char help[] =
     "  --boot-ms N          from power to the banner, default 0\n"
     "  --line-max N         characters of a command that the front end keeps, default its own (at_host 4095, "
     "with F0\n"
-    "                       1792; serial_modem 8189; slm 4096; shell 4095)\n"
+    "                       1792; serial_modem 8189; slm 4096; shell 4095; certline 8192)\n"
     "  --self-powered       unplugging does not take the boards' power\n"
     "  --quirk NAME,…       what real boards do differently or nobody knows, see below; may be given many "
     "times\n"
@@ -135,7 +136,7 @@ static const struct option_row {
     {.name = "keygen-ms", .kind = KIND_NUMBER, .at = COMMON(keygen_ms), .max = 600000},
     {.name = "cfun-ms", .kind = KIND_NUMBER, .at = COMMON(cfun_ms), .max = 600000},
     {.name = "boot-ms", .kind = KIND_NUMBER, .at = COMMON(boot_ms), .max = 600000},
-    {.name = "line-max", .kind = KIND_NUMBER, .at = COMMON(line_max), .min = 1, .max = 8189},
+    {.name = "line-max", .kind = KIND_NUMBER, .at = COMMON(line_max), .min = 1, .max = 8192},
     {.name = "self-powered", .kind = KIND_SELF_POWERED},
     {.name = "quirk", .kind = KIND_QUIRKS},
     {.name = "imei0", .kind = KIND_IMEI},
@@ -407,7 +408,7 @@ static int check_whole(const struct sim_options *o)
                      "F0, F1, F1.3a, F1.3b, F2a, F2b or FN is wanted, or a list by board: F2b,3=F1,5-8=F2a");
     if (apply_list(o->fronts, 0, take_front, &scratch) < 0)
         return wrong("front-end", "at_host, at_host:lf, at_host:crlf, at_host:nul, serial_modem, slm, "
-                                  "slm:native_tls or shell is wanted, or "
+                                  "slm:native_tls, shell or certline is wanted, or "
                                   "a list by board");
     return 0;
 }

@@ -69,6 +69,8 @@ static void receive(struct simboard *b, char octet)
     if (b->is_booting || !b->is_powered || b->fifo.len >= room) {
         b->lost_busy++;
         b->fired.fifo++;
+        if (b->front.vt->overrun && b->is_powered && !b->is_booting)
+            b->front.vt->overrun(&b->front, b->now_us);
         return;
     }
     if (b->fifo.len == 0)

@@ -46,6 +46,7 @@ static void test_banners(void **state)
          "The AT host sample started\r\n"},
         {"serial_modem", SIM_F2B, "Ready\r\n", "Ready\r\n"},
         {"slm", SIM_F1_3B, "Ready\r\n", "Ready\r\n"},
+        {"certline", SIM_F2B, "Ready\r\n", "Ready\r\n"},
         {"slm:native_tls", SIM_F1_3B, "Ready\r\n", "Ready\r\n"},
         {"shell", SIM_F2A, "*** Booting nRF Connect SDK v", PROMPT},
     };
@@ -417,6 +418,63 @@ static void test_shell_limits(void **state)
     host_free(h);
 }
 
+/* -- Our own firmware: only that it runs here as on a board; what it does is tested with the core -- */
+
+static void test_certline(void **state)
+{
+    (void)state;
+    static const struct dialogue rows[] = {
+        {"AT\r", "OK\r\n"},
+        {"AT\n", "OK\r\n"},
+        {"AT+CMEE=1\r\n", "OK\r\n"},
+        {"AT%CMNG=3,1,4\r", "+CME ERROR: 513\r\n"},
+        {"AT%CMNG=0,1,4,\"two\nlines\"\r", "OK\r\n"},
+        {"AT+CGMM\rAT+CGMI\rAT\r", "nRF9151-LACA\r\nOK\r\nNordic Semiconductor ASA\r\nOK\r\nOK\r\n"},
+    };
+    struct host *h = front_host("certline", SIM_F2B);
+
+    RUN(h, rows);
+    assert_memory_equal(simboard_entry_at(h->b, 0).content, "two\nlines", 9);
+    host_ask(h, "AT#IDENT\r");
+    assert_non_null(strstr(h->answer, "351465800000002"));
+    assert_non_null(strstr(h->answer, "mfw_nrf91x1_2.0.2"));
+    assert_string_equal(h->answer + h->len - 4, "OK\r\n");
+
+    /* A quote that stays open ends by itself, with an error. */
+    assert_non_null(strstr(host_ask(h, "AT%CMNG=0,1,4,\"half\r"), "+CME ERROR: "));
+    expect(h, "AT\r", "OK\r\n");
+
+    /* An unsolicited line never cuts into an answer. */
+    simboard_add_fault(h->b, "urc:1", NULL, 0);
+    for (int i = 0; i < 10; i++) {
+        host_ask(h, "AT+CGMR\r");
+        assert_non_null(strstr(h->answer, "mfw_nrf91x1_2.0.2\r\nOK\r\n"));
+        assert_true(h->len > strlen("mfw_nrf91x1_2.0.2\r\nOK\r\n"));
+    }
+    host_free(h);
+}
+
+/* A modem that never answers: the firmware says so in the end and starts anew, and reset faults reach it in
+ * the middle of a command. */
+static void test_certline_faults(void **state)
+{
+    (void)state;
+    struct host *h = front_host("certline", SIM_F2B);
+
+    simboard_add_fault(h->b, "reboot@command:1", NULL, 0);
+    assert_string_equal(host_ask(h, "AT+CGMM\r"), "Ready\r\n");
+    simboard_add_fault(h->b, "lost_reply@command:1", NULL, 0);
+    expect(h, "AT+CGMM\r", "");
+    expect(h, "AT+CGMM\r", "nRF9151-LACA\r\nOK\r\n");
+    simboard_add_fault(h->b, "hang@command:1", NULL, 0);
+    host_ask(h, "AT+CGMM\r");
+    assert_non_null(strstr(h->answer, "ERROR"));
+    assert_non_null(strstr(h->answer, "Ready\r\n"));
+    assert_int_equal(simboard_info(h->b).boots, 3);
+    expect(h, "AT+CGMM\r", "nRF9151-LACA\r\nOK\r\n");
+    host_free(h);
+}
+
 /* -- All of them -- */
 
 /* A command for each, in its own way of speaking; what the store holds in the end is the same. */
@@ -429,7 +487,7 @@ static void test_same_work(void **state)
         {"at_host", "%s\r"},      {"at_host:lf", "%s\n"},      {"at_host:crlf", "%s\r\n"},
         {"serial_modem", "%s\r"}, {"serial_modem:lf", "%s\n"}, {"serial_modem:crlf", "%s\r\n"},
         {"slm", "%s\r\n"},        {"slm:lf", "%s\n"},          {"slm:native_tls", "%s\r\n"},
-        {"shell", "at '%s'\r\n"},
+        {"shell", "at '%s'\r\n"}, {"certline", "%s\r"},
     };
     static const char *const commands[] = {"AT+CMEE=1", "AT+CFUN=4", "AT%CMNG=0,1,4,\"abc\"",
                                            "AT%CMNG=0,2,4,\"def\"", "AT%CMNG=3,1,4"};
@@ -480,7 +538,8 @@ static void test_same_faults(void **state)
 static void test_noise(void **state)
 {
     (void)state;
-    static const char *const fronts[] = {"serial_modem", "slm", "slm:native_tls", "shell", "serial_modem:lf"};
+    static const char *const fronts[] = {"serial_modem",    "slm",     "slm:native_tls", "shell",
+                                         "serial_modem:lf", "certline"};
     static const char *const pieces[] = {"AT",
                                          "at '",
                                          "'",
@@ -504,11 +563,11 @@ static void test_noise(void **state)
                                          "=?",
                                          "\xff",
                                          "events_enable\r"};
-    static const char *const last[] = {"AT\r", "AT\r\n", "AT\r\n", "at AT\r", "AT\n"};
+    static const char *const last[] = {"AT\r", "AT\r\n", "AT\r\n", "at AT\r", "AT\n", "AT\r"};
     uint64_t dice = 7;
 
-    for (unsigned round = 0; round < 25; round++) {
-        struct host *h = front_host(fronts[round % 5], (enum sim_family)(round % 7));
+    for (unsigned round = 0; round < 30; round++) {
+        struct host *h = front_host(fronts[round % 6], (enum sim_family)(round % 7));
         simboard_add_fault(h->b, "urc:0.3", NULL, 0);
         for (int i = 0; i < 600; i++) {
             dice = dice * 6364136223846793005u + 1442695040888963407u;
@@ -523,7 +582,7 @@ static void test_noise(void **state)
         host_settle(h);
         simboard_reboot(h->b, h->now_us);
         host_settle(h);
-        assert_non_null(strstr(host_ask(h, last[round % 5]), "OK\r\n"));
+        assert_non_null(strstr(host_ask(h, last[round % 6]), "OK\r\n"));
         host_free(h);
     }
 }
@@ -544,6 +603,8 @@ int main(void)
         cmocka_unit_test(test_shell),
         cmocka_unit_test(test_shell_pem),
         cmocka_unit_test(test_shell_limits),
+        cmocka_unit_test(test_certline),
+        cmocka_unit_test(test_certline_faults),
         cmocka_unit_test(test_same_work),
         cmocka_unit_test(test_same_faults),
         cmocka_unit_test(test_noise),
