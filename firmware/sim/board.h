@@ -127,8 +127,8 @@ struct simboard_config {
     bool hides_reserved;       /* the list leaves the modem's own rows out, as one recording of 1.3.x shows */
     bool checks_psk;           /* a type 3 that is not hexadecimal answers 527; else all is taken */
     bool keeps_credentials;    /* %XFACTORYRESET=0 leaves the store; else it is emptied (not documented) */
-    bool crashes_on_long_read; /* reading back more than 4,096 octets resets the board, as was seen on
-                                  mfw 1.3.6 */
+    bool crashes_on_long_read; /* reading back more than 4,096 octets resets the board, as was seen on an
+                                  nRF9160 */
     bool leads_with_lf;        /* at_host: LF before each answer, as one recording shows */
     bool ends_with_nul;        /* at_host: NUL after each answer, as builds of 2019 had it */
     bool is_bus_powered;       /* unplugging cuts the power, plugging boots */

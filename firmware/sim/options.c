@@ -39,6 +39,7 @@ static const char help[] =
     "  --line-max N         characters of a command that the front end keeps, default its own (at_host 4095, "
     "with F0\n"
     "                       1792; serial_modem 8189; slm 4096; shell 4095; certline 8192)\n"
+    "  --store-size N       octets of credentials before 515, default 32768; nobody knows the real limit\n"
     "  --self-powered       unplugging does not take the boards' power\n"
     "  --quirk NAME,…       what real boards do differently or nobody knows, see below; may be given many "
     "times\n"
@@ -137,6 +138,7 @@ static const struct option_row {
     {.name = "cfun-ms", .kind = KIND_NUMBER, .at = COMMON(cfun_ms), .max = 600000},
     {.name = "boot-ms", .kind = KIND_NUMBER, .at = COMMON(boot_ms), .max = 600000},
     {.name = "line-max", .kind = KIND_NUMBER, .at = COMMON(line_max), .min = 1, .max = 8192},
+    {.name = "store-size", .kind = KIND_NUMBER, .at = COMMON(store_size), .min = 1, .max = SIM_STORE_SIZE},
     {.name = "self-powered", .kind = KIND_SELF_POWERED},
     {.name = "quirk", .kind = KIND_QUIRKS},
     {.name = "imei0", .kind = KIND_IMEI},

@@ -80,7 +80,8 @@ static void test_quirks(void **state)
     char line[] =
         "--dir d --boards 2 --quirk keygen_kept,xpmng_520 --quirk parameter_50,check_psk,reset_keeps "
         "--quirk torn_writes,read_crash,list_sorted,list_short --quirk sim_card,no_imei,ready";
-    char last[] = "--dir d --boards 2 --quirk silent_boot,leading_lf,nul_after,list_reversed --keygen-ms 7";
+    char last[] = "--dir d --boards 2 --quirk silent_boot,leading_lf,nul_after,list_reversed --keygen-ms 7 "
+                  "--store-size 9";
 
     assert_int_equal(parse(&o, line), OPTIONS_RUN);
     struct simboard_config c = sim_options_board(&o, 2);
@@ -96,6 +97,7 @@ static void test_quirks(void **state)
     assert_true(c.is_silent_at_boot && c.leads_with_lf && c.ends_with_nul && !c.keeps_generated);
     assert_int_equal(c.list_order, SIM_LIST_REVERSED);
     assert_int_equal(c.keygen_ms, 7);
+    assert_int_equal(c.store_size, 9);
     assert_string_equal(c.imei, "351465800000002");
 }
 
@@ -122,6 +124,7 @@ static void test_lines(void **state)
         {"--dir d --boards 1 --front-end modem", OPTIONS_WRONG},
         {"--dir d --boards 1 --front-end slm:tls", OPTIONS_WRONG},
         {"--dir d --boards 1 --quirk none", OPTIONS_WRONG},
+        {"--dir d --boards 1 --store-size 32769", OPTIONS_WRONG},
         {"--dir d --boards 1 --line-max 8192", OPTIONS_RUN},
         {"--dir d --boards 1 --line-max 8193", OPTIONS_WRONG},
         {"--dir d --boards 1 --flow xonxoff", OPTIONS_WRONG},
