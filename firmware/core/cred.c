@@ -84,8 +84,10 @@ static void status(struct core *core, struct call *call)
         core_error(core, CORE_ERROR_PARAMETER);
         return;
     }
-    if (t->last.is_there)
+    if (t->last.is_there) {
         add_result(core);
+        t->last.is_untold = false;
+    }
     if (t->writing >= 0) {
         const struct transfer_plan *plan = &t->slots[t->writing].plan;
         add_entry(&core->answer, "writing", plan->sec_tag, plan->type);
@@ -155,6 +157,7 @@ static void abort_open(struct core *core, struct call *call)
         return;
     }
     transfer_abort(&core->transfer);
+    core->transfer.last.is_untold = false;
     core_ok(core);
 }
 

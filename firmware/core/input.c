@@ -30,13 +30,20 @@ void input_release(struct input *in)
     in->is_in_quotes = in->is_skipping = false;
 }
 
+static void drop_last(struct input *in)
+{
+    if (in->line[--in->len] == '"')
+        in->is_in_quotes = !in->is_in_quotes;
+    in->line[in->len] = '\0'; /* input_release wipes up to the length only */
+}
+
 static void take_back(struct input *in)
 {
     if (++in->backspaces >= INPUT_KILL) {
         in->backspaces = INPUT_KILL; /* the whole run has done its work */
         input_release(in);
-    } else if (in->len > 0 && !in->is_skipping && in->line[--in->len] == '"') {
-        in->is_in_quotes = !in->is_in_quotes;
+    } else if (in->len > 0 && !in->is_skipping) {
+        drop_last(in);
     }
 }
 

@@ -422,6 +422,26 @@ static void test_refusals(void **state)
     assert_null(minimodem_find(&kit.modem, TAG, 0));
 }
 
+/* A failure that nobody asked about is no business of the next host. */
+static void test_a_failure_is_told_once(void **state)
+{
+    static const char *const asked[] = {"AT#CRED=0", "AT#CRED=3"};
+    char lines[256];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        reset();
+        make_content(100, 0);
+        kit.modem.fails_with = 515;
+        assert_int_equal(provision(0, 100, true), FRAMED_DONE);
+        corekit_run_ms(&kit, 100);
+        kit.modem.fails_with = 0;
+        assert_int_equal(corekit_ask(&kit, asked[i], lines, sizeof lines, 1000), 0);
+        assert_true(i == 1 || strstr(lines, "#CRED: written,16842753,0,515,"));
+        assert_int_equal(provision(1, 100, false), FRAMED_DONE);
+    }
+}
+
 static void test_checked_delete(void **state)
 {
     char line[64], lines[64];
@@ -519,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_the_next_one_travels_while_the_modem_writes),
         cmocka_unit_test(test_a_command_waits_for_the_write),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_a_failure_is_told_once),
         cmocka_unit_test(test_checked_delete),
         cmocka_unit_test(test_other_commands_in_an_open_transfer),
         cmocka_unit_test(test_spoilt_links),
