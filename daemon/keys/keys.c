@@ -305,6 +305,27 @@ int keys_seal_bundle(const struct keys *keys, struct span bundle, struct keys_it
     return 0;
 }
 
+int64_t keys_open_public(const struct keys *keys, struct span bundle, enum cred_type type, struct span sealed,
+                         char *out, size_t size, struct err_info *reterr)
+{
+    if (cred_type_is_secret(type)) {
+        return err_set(reterr, ERR_REFUSED, "a %s never leaves but to its board", cred_type_name(type));
+    }
+    if (keys->wrapping_key == NULL) {
+        return err_set(reterr, ERR_REFUSED, "the station has no wrapping key");
+    }
+    if (sealed.len <= SEAL_OVERHEAD) {
+        return err_set(reterr, ERR_CORRUPT, "a sealed credential has an impossible size");
+    }
+    size_t len = sealed.len - SEAL_OVERHEAD;
+    if (len > size) {
+        return err_set(reterr, ERR_FULL, "a credential is longer than there is room");
+    }
+    const struct seal_place place = {.bundle = bundle, .type = type, .sec_tag = SEAL_NO_TAG};
+    int err = seal_open(keys->wrapping_key, &place, sealed, (uint8_t *)out, reterr);
+    return err != 0 ? err : (int64_t)len;
+}
+
 int keys_digest(const struct keys *keys, const char *label, struct span text, struct digest *ret)
 {
     if (keys->wrapping_key == NULL) {

@@ -63,6 +63,14 @@ struct keys_item {
 int keys_seal_bundle(const struct keys *keys, struct span bundle, struct keys_item *items, size_t n,
                      uint8_t *out, size_t size, struct err_info *reterr);
 
+/*
+ * Opens what is no secret (ca, client_cert, psk_identity), for exports: its octets as KEYS_STYLE has them go
+ * to `out`, and their number is returned. Any thread. ERR_REFUSED for a private key or PSK, and when locked
+ * or sealed by another key; ERR_CORRUPT; ERR_FULL when `size` is too small.
+ */
+int64_t keys_open_public(const struct keys *keys, struct span bundle, enum cred_type type, struct span sealed,
+                         char *out, size_t size, struct err_info *reterr);
+
 /* A digest under the wrapping key (seal_digest): of what must be compared later, but told to nobody. Any
  * thread. Returns 0, or ERR_REFUSED when locked. */
 int keys_digest(const struct keys *keys, const char *label, struct span text, struct digest *ret);

@@ -74,6 +74,17 @@ const char *const reader_texts[READER_STATEMENTS] = {
     [R_OPEN_ORDERS] = "SELECT o.id, f.fixture, o.product, o.product_version FROM order_fixture f"
                       " JOIN work_order o ON o.id = f.work_order WHERE f.is_open = 1 ORDER BY f.fixture",
     [R_OPEN_ORDER_COUNT] = "SELECT count(DISTINCT work_order) FROM order_fixture WHERE is_open = 1",
+    [R_EXPORT] = "SELECT j.started, j.id, j.imei, j.uuid, j.model, j.modem_firmware, j.unit_serial,"
+                 " j.work_order, j.product, b.lot, b.id, j.ended, b.no"
+                 " FROM job j JOIN bundle b ON b.id = j.bundle"
+                 " WHERE j.outcome = 'PASS' AND b.state = 'installed' AND (j.started, j.id) > (?5, ?6)"
+                 " AND (?1 IS NULL OR j.work_order = ?1) AND (?2 IS NULL OR j.product = ?2)"
+                 " AND j.ended >= ?3 AND j.ended < ?4"
+                 " AND NOT EXISTS (SELECT 1 FROM job k WHERE k.imei = j.imei AND k.bundle = j.bundle"
+                 " AND k.outcome = 'PASS' AND (k.started, k.id) > (j.started, j.id)"
+                 " AND (?1 IS NULL OR k.work_order = ?1) AND k.ended >= ?3 AND k.ended < ?4)"
+                 " ORDER BY j.started, j.id LIMIT ?7",
+    [R_EXPORT_SEALED] = "SELECT type, sealed FROM credential WHERE bundle = ?1",
     [R_OPEN_JOB_COUNT] = "SELECT count(*) FROM job WHERE outcome IS NULL AND imei IS NOT NULL",
 };
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/span.h"
 #include "job/ledger.h"
 #include "job/product.h"
 
@@ -90,6 +91,35 @@ int store_read_changes(struct store_reader *reader, int64_t after, uint32_t limi
 
 /* {"last_seq","open_orders","open_jobs","bundles":{"free",…}}: what monitoring asks for. */
 int store_read_totals(struct store_reader *reader, struct json **ret, struct err_info *reterr);
+
+/* Which boards an export is of: those that passed and hold their bundle now. NULL or empty asks for nothing. */
+struct store_export_filter {
+    const char *work_order;
+    const char *product;
+    int64_t from_wall_ms; /* passed at or after; 0: any */
+    int64_t to_wall_ms;   /* passed before; 0: any */
+    uint32_t limit;       /* 0: STORE_LIMIT_USUAL; more than STORE_LIMIT_MAX counts as that */
+    const char *cursor;   /* `next` of an earlier answer to the same question */
+};
+
+/* One board, as its latest PASS left it. Texts are "" for what is not known. */
+struct store_export_row {
+    const char *imei, *uuid, *model, *modem_firmware, *unit_serial, *work_order, *product, *lot, *bundle;
+    int64_t passed_wall_ms;
+    struct span sealed[CRED_TYPES]; /* of its bundle, empty where it has none: for keys to open */
+};
+
+#define STORE_CURSOR_SIZE 96
+
+/*
+ * Gives one row after the other to `take`, in the order in which they passed; what a row holds lives until
+ * `take` returns, which is 0, or negative to end it. `next` is where to go on, or empty when there is no more.
+ * A board that passes again while pages are read may come twice, but none is missed. ERR_FORMAT for a cursor
+ * that is none.
+ */
+int store_read_export(struct store_reader *reader, const struct store_export_filter *filter,
+                      int (*take)(void *ctx, const struct store_export_row *row), void *ctx,
+                      char next[STORE_CURSOR_SIZE], struct err_info *reterr);
 
 /* An open order as the line must know it, one for each of its fixtures. */
 struct store_open_order {

@@ -40,6 +40,8 @@ enum reader_statement {
     R_OPEN_ORDERS,
     R_OPEN_ORDER_COUNT,
     R_OPEN_JOB_COUNT,
+    R_EXPORT,
+    R_EXPORT_SEALED,
     READER_STATEMENTS,
 };
 
