@@ -341,10 +341,11 @@ void cmng_abort(struct modem *m, const struct modem_call *call)
 /* -- %XPMNG: the public key for signed commands
  * ---------------------------------------------------------------- */
 
-static int find_public_key(const struct modem *m)
+int modem_public_key(const struct modem *m, uint32_t sec_tag)
 {
     for (size_t i = 0; i < m->flash.count; i++) {
-        if (m->flash.slots[i].type == PUBLIC_KEY)
+        const struct flash_entry *slot = &m->flash.slots[i];
+        if (slot->type == PUBLIC_KEY && (sec_tag == MODEM_ANY_TAG || slot->sec_tag == sec_tag))
             return (int)i;
     }
     return -1;
@@ -361,7 +362,7 @@ static int check_public_write(struct modem *m, struct modem_call *call)
     int code = modem_may_change(m);
     if (code != CME_OK)
         return code;
-    if (find_public_key(m) >= 0)
+    if (modem_public_key(m, MODEM_ANY_TAG) >= 0)
         return m->config->public_key_exists ? m->config->public_key_exists
                                             : CME_EXISTS; /* one key at most; %CMNG=3,<tag>,5 deletes it */
     m->refused_memory += m->is_memory_full;
@@ -380,7 +381,7 @@ void xpmng_begin(struct modem *m, struct modem_call *call)
     } else if (opcode == OP_WRITE) {
         call->code = check_public_write(m, call);
         call->us = call->code == CME_OK ? m->config->nvm_ms * 1000 : call->us;
-    } else if (find_public_key(m) < 0) {
+    } else if (modem_public_key(m, MODEM_ANY_TAG) < 0) {
         call->code = CME_NOT_FOUND;
     }
 }
@@ -390,7 +391,7 @@ int xpmng_end(struct modem *m, struct modem_call *call, struct modem_reply *repl
     if (call->content)
         return write_entry(m, call);
 
-    const struct flash_entry *slot = &m->flash.slots[find_public_key(m)];
+    const struct flash_entry *slot = &m->flash.slots[modem_public_key(m, MODEM_ANY_TAG)];
     modem_reply_printf(reply, "%%XPMNG: \"");
     modem_reply_add(reply, m->flash.memory + slot->at, slot->len);
     modem_reply_printf(reply, "\"\r\n");

@@ -72,6 +72,7 @@ struct modem_call {
 };
 
 #define MODEM_ANY_TYPE UINT32_MAX
+#define MODEM_ANY_TAG  UINT32_MAX
 
 struct modem {
     const struct simboard_config *config;
@@ -150,6 +151,9 @@ int modem_may_change(struct modem *m);
 int modem_bad_parameter(const struct modem *m);
 int modem_denied(const struct modem *m);
 int modem_exists(const struct modem *m);
+
+/* Where the store has the public key of %XPMNG, with this tag or any; -1: none. */
+int modem_public_key(const struct modem *m, uint32_t sec_tag);
 
 /* Begins the command whose name and parameters (without "AT") these are, in place of the one under way. */
 void modem_begin_at(struct modem *m, const char *at, size_t len);

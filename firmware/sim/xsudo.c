@@ -14,21 +14,9 @@
 #include "sim/modem.h"
 #include "sim/p256.h"
 
-#define PUBLIC_KEY     5
 #define PUBLIC_TAG_MAX 9
 #define SIGN_CHARS_MAX 128
-#define ANY_PUBLIC_KEY UINT32_MAX
 #define COMMAND_MAX    8192
-
-static int find_key(const struct modem *m, uint32_t tag)
-{
-    for (size_t i = 0; i < m->flash.count; i++) {
-        if (m->flash.slots[i].type == PUBLIC_KEY &&
-            (tag == ANY_PUBLIC_KEY || m->flash.slots[i].sec_tag == tag))
-            return (int)i;
-    }
-    return -1;
-}
 
 /* Base64 without line ends. Returns the number of octets, or -1. */
 static int decode(const char *text, size_t len, uint8_t out[SIGN_CHARS_MAX])
@@ -50,14 +38,14 @@ void xsudo_begin(struct modem *m, struct modem_call *call)
 
     uint32_t len = sim_args_number(a, COMMAND_MAX);
     const char *text = sim_args_string(a, &sign_len);
-    uint32_t tag = sim_args_more(a) && *a->at == ',' ? sim_args_number(a, PUBLIC_TAG_MAX) : ANY_PUBLIC_KEY;
+    uint32_t tag = sim_args_more(a) && *a->at == ',' ? sim_args_number(a, PUBLIC_TAG_MAX) : MODEM_ANY_TAG;
     if (a->is_wrong || a->at == a->end || *a->at != ';') {
         call->code = modem_bad_parameter(m);
         return;
     }
     const char *command = a->at + 1;
     size_t there = (size_t)(a->end - command);
-    int i = find_key(m, tag);
+    int i = modem_public_key(m, tag);
     int n = decode(text, sign_len, sign);
     if (i < 0) {
         call->code = CME_NOT_FOUND;
