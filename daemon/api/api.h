@@ -75,6 +75,23 @@ struct api_command {
     char unit_serial[64];   /* API_START; may be empty */
 };
 
+/* One part of an export, as it is asked for and as it is given (exchange/export.h). */
+struct api_export {
+    const char *format;
+    const char *work_order, *product, *cursor; /* NULL: not given */
+    int64_t from_wall_ms, to_wall_ms;          /* 0: any */
+    uint32_t limit;                            /* 0: what the format's cloud takes */
+    struct span template;                      /* of the format "template" */
+};
+
+struct api_export_part {
+    char *body, *skipped; /* malloc'ed, the caller's; may be NULL when empty */
+    size_t body_len, skipped_len;
+    const char *content_type; /* static */
+    uint32_t rows, n_skipped;
+    char next[96]; /* empty: there is no more */
+};
+
 struct api_sources {
     void *ctx; /* first argument of every callback */
 
@@ -122,6 +139,11 @@ struct api_sources {
     int (*import_feed)(void *ctx, void *session, struct span octets, struct err_info *reterr);
     int (*import_finish)(void *ctx, void *session, struct json **ret, struct err_info *reterr);
     void (*import_cancel)(void *ctx, void *session);
+
+    /* [worker] One part of an export. 0; ERR_NOT_FOUND for a format that is none, ERR_FORMAT for a cursor or
+     * template that is none, ERR_REFUSED when the wrapping key is missing, or the reader's failure. */
+    int (*export_part)(void *ctx, struct store_reader *reader, const struct api_export *what,
+                       struct api_export_part *ret, struct err_info *reterr);
 };
 
 struct api_config {

@@ -27,6 +27,9 @@ handler handle_stock, handle_bundle_release, handle_bundle_retire;
 /* handle_import.c */
 handler handle_import_file;
 
+/* handle_export.c */
+handler handle_export, handle_export_template;
+
 /* handle_record.c */
 handler handle_jobs, handle_job, handle_board, handle_events;
 

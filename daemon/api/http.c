@@ -256,6 +256,14 @@ static void add_headers(struct MHD_Response *mhd, const struct response *r)
         snprintf(retry, sizeof(retry), "%d", r->retry_after_s);
         add_header(mhd, "Retry-After", retry);
     }
+    if (r->is_part) {
+        char number[16];
+        add_header(mhd, "Certline-Next", r->next);
+        snprintf(number, sizeof(number), "%u", r->rows);
+        add_header(mhd, "Certline-Rows", number);
+        snprintf(number, sizeof(number), "%u", r->skipped);
+        add_header(mhd, "Certline-Skipped", number);
+    }
     add_header(mhd, "ETag", r->etag);
     add_header(mhd, "Cache-Control", r->may_be_kept ? "no-cache" : "no-store");
     add_header(mhd, "X-Content-Type-Options", "nosniff");

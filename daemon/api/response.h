@@ -54,6 +54,11 @@ struct response {
     bool may_be_kept;  /* by the client, if it asks each time whether it still holds; else it is not stored */
     int retry_after_s; /* 0: not said */
     bool must_close;   /* nothing more may be read from this connection */
+
+    /* Of an export's part: headers Certline-Next (where the next one begins), Certline-Rows, Certline-Skipped. */
+    bool is_part;
+    char next[96]; /* empty: this is the last one */
+    uint32_t rows, skipped;
 };
 
 /* Frees the body and empties the response. */

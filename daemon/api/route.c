@@ -12,10 +12,12 @@
 #include "api/handle.h"
 
 #define BODY_SMALL  ((size_t)16 * 1024)
+#define BODY_TEMPLATE ((size_t)256 * 1024)
 #define BODY_IMPORT ((size_t)512 * 1024 * 1024) /* 100,000 bundles with RSA keys are half of that */
 
 #define ROLE_RACK   (ROLE_OPERATOR | ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
 #define ROLE_PLAN   (ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
+#define ROLE_EXPORT (ROLE_PLAN | ROLE_AUDITOR)
 #define ROLE_REPAIR (ROLE_ENGINEER | ROLE_ADMIN)
 
 static const char *const order_params[] = {"state", "limit", "cursor", NULL};
@@ -23,6 +25,8 @@ static const char *const job_params[] = {"work_order", "slot", "imei",  "outcome
                                          "from",       "to",   "limit", "cursor",  NULL};
 static const char *const stock_params[] = {"product", "lot", NULL};
 static const char *const import_params[] = {"dry_run", NULL};
+static const char *const export_params[] = {"work_order", "product", "from",    "to",
+                                            "limit",      "cursor",  "skipped", NULL};
 static const char *const event_params[] = {"after", "limit", NULL};
 
 const struct route routes[] = {
@@ -60,6 +64,10 @@ const struct route routes[] = {
      BODY_SMALL, RUN_QUERY, NULL},
     {METHOD_POST, "/api/v1/bundles/{id}/retire", handle_bundle_retire, ROLE_REPAIR, CONTENT_JSON, BODY_SMALL,
      RUN_QUERY, NULL},
+
+    {METHOD_POST, "/api/v1/exports/template", handle_export_template, ROLE_EXPORT, CONTENT_JSON, BODY_TEMPLATE,
+     RUN_QUERY, export_params},
+    {METHOD_GET, "/api/v1/exports/{id}", handle_export, ROLE_EXPORT, 0, 0, RUN_QUERY, export_params},
 
     {METHOD_GET, "/api/v1/jobs", handle_jobs, ROLE_ANY, 0, 0, RUN_QUERY, job_params},
     {METHOD_GET, "/api/v1/jobs/{id}", handle_job, ROLE_ANY, 0, 0, RUN_QUERY, NULL},

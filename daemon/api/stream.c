@@ -387,10 +387,10 @@ static struct frame *next_frame(struct stream *s, struct viewer *v)
     if (frame == NULL) {
         frame = next_slot(s, v);
     }
-    if (frame == NULL && v->wants_beat) {
+    if (frame == NULL && v->wants_beat && v->is_attached) {
+        v->wants_beat = false;
         frame = frame_ref(s->beat);
     }
-    v->wants_beat = v->wants_beat && frame == NULL;
     return frame;
 }
 
@@ -430,7 +430,7 @@ bool stream_join(struct stream *s, struct viewer *v, int64_t last_id)
             start_over(s);
         }
     }
-    *v = (struct viewer){.wants_hello = true, .slot_last = NOBODY, .told = last_id};
+    *v = (struct viewer){.wants_hello = true, .wants_beat = true, .slot_last = NOBODY, .told = last_id};
     v->wants_resync = last_id < 0;
     v->next = s->viewers;
     if (v->next != NULL) {

@@ -8,6 +8,9 @@
   chain URL                            the events' hashes
   half URL FILE                        an import whose sender leaves in the middle
   secrets BUNDLES PID FILE…            searches files and the process's memory (PID 0: none) for private keys
+  stream URL OUT UNTIL [after:ID]      the live stream, an event a line: {"id","event","data"}. Ends when N slots have
+                                       passed and N jobs too (until-passed:N), or with the first comment (quiet)
+  stalled URL N OUT                    N viewers that never read; writes a line to OUT once all are there
 
 Conditions, with commas between them: event:KIND:N (N events of that kind are on record), step:NAME:N, state:NAME:N and
 outcome:NAME:N (at least N slots show it).
@@ -66,6 +69,62 @@ def bundles(directory):
     for cert in sorted(pathlib.Path(directory).glob("*.pem")):
         print(json.dumps({"id": cert.stem, "product": "tracker", "lot": "L1", "client_cert": cert.read_text(),
                           "private_key": cert.with_suffix(".key").read_text()}))
+
+
+def open_stream(url, last_id=None):
+    link = http.client.HTTPConnection(urllib.parse.urlparse(url).netloc, timeout=60)
+    link.request("GET", "/api/v1/stream", headers={"Last-Event-ID": last_id} if last_id else {})
+    answer = link.getresponse()
+    if answer.status != 200 or answer.headers["Content-Type"] != "text/event-stream":
+        sys.exit(f"the stream answers {answer.status} {answer.headers['Content-Type']}")
+    return link, answer
+
+
+def stream_events(answer):
+    """(event or None for a comment), as they come."""
+    event = {}
+    for line in answer:
+        line = line.decode().rstrip("\n")
+        if line.startswith(":"):
+            yield None
+        elif line:
+            key, _, value = line.partition(": ")
+            event[key] = value
+        elif event:
+            if "event" in event:
+                yield {"id": int(event["id"]) if "id" in event else None, "event": event["event"],
+                       "data": json.loads(event["data"])}
+            event = {}
+
+
+def stream(url, out, until, *options):
+    wanted = int(until.partition(":")[2] or 0)
+    last_id = next((o.partition(":")[2] for o in options if o.startswith("after:")), None)
+    link, answer = open_stream(url, last_id)
+    slots, jobs, is_counted = set(), set(), False
+    with open(out, "w") as file:
+        for event in stream_events(answer):
+            if event is None:
+                if until == "quiet":
+                    return
+                continue
+            print(json.dumps(event), file=file, flush=True)
+            data = event["data"]
+            if event["event"] == "slot" and (data["verdict"] or {}).get("outcome") == "PASS":
+                slots.add(data["id"])
+            if event["event"] == "job" and data["outcome"] == "PASS":
+                jobs.add(data["id"])
+            if event["event"] == "order" and data["counts"]["passed"] == wanted:
+                is_counted = True
+            if wanted and len(slots) >= wanted and len(jobs) >= wanted and is_counted:
+                return
+    sys.exit("the stream ended")
+
+
+def stalled(url, count, out):
+    held = [open_stream(url) for _ in range(int(count))]
+    pathlib.Path(out).write_text(f"{len(held)}\n")
+    signal.pause()
 
 
 def control(path, line):
@@ -299,4 +358,4 @@ def secrets(bundle_file, pid, *files):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (bundles, control, busy, watch, half, memory, chain, secrets)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (bundles, control, busy, watch, half, memory, chain, secrets, stream, stalled)}[sys.argv[1]](*sys.argv[2:])
