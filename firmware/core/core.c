@@ -32,19 +32,19 @@ static void send_answer(struct core *core)
 
 void core_ok(struct core *core)
 {
-    text_add(&core->answer, "OK\r\n");
+    words_add(&core->answer, "OK\r\n");
     send_answer(core);
 }
 
 void core_error(struct core *core, enum core_error error)
 {
     if (core->is_cmee) {
-        text_add(&core->answer, "+CME ERROR: ");
-        text_uint(&core->answer, error);
+        words_add(&core->answer, "+CME ERROR: ");
+        words_uint(&core->answer, error);
     } else {
-        text_add(&core->answer, "ERROR");
+        words_add(&core->answer, "ERROR");
     }
-    text_add(&core->answer, "\r\n");
+    words_add(&core->answer, "\r\n");
     send_answer(core);
 }
 
@@ -54,7 +54,7 @@ void core_answer(struct core *core, const char *octets, size_t n)
         core_error(core, CORE_ERROR_MODEM);
         return;
     }
-    text_octets(&core->answer, octets, n);
+    words_octets(&core->answer, octets, n);
     send_answer(core);
 }
 
@@ -75,7 +75,7 @@ static void note_cmee(struct core *core)
     static const char cmee[] = "AT+CMEE=";
     const struct input *in = &core->input;
 
-    core->sets_cmee = text_begins(in->line, in->len, cmee) && in->len > sizeof cmee - 1;
+    core->sets_cmee = words_begins(in->line, in->len, cmee) && in->len > sizeof cmee - 1;
     core->cmee = core->sets_cmee ? in->line[sizeof cmee - 1] : '\0';
 }
 
@@ -125,11 +125,11 @@ static void run_line(struct core *core)
         at++;
         n--;
     }
-    if (text_begins(at, n, cred))
+    if (words_begins(at, n, cred))
         cred_line(core, at + sizeof cred - 1, n - (sizeof cred - 1));
-    else if (text_begins(at, n, blinks))
+    else if (words_begins(at, n, blinks))
         blink(core, at + sizeof blinks - 1, n - (sizeof blinks - 1));
-    else if (text_begins(at, n, ident) && n == sizeof ident - 1 && !core->is_modem_busy)
+    else if (words_begins(at, n, ident) && n == sizeof ident - 1 && !core->is_modem_busy)
         ident_begin(core);
     else if (core->is_modem_busy)
         core->state = CORE_WAITING;
@@ -385,7 +385,7 @@ void core_init(struct core *core, const struct core_config *config, int64_t now_
 {
     *core =
         (struct core){.config = *config, .heard_ms = now_ms, .blink_next_ms = CORE_NEVER, .now_ms = now_ms};
-    core->answer = (struct text){core->answer_memory, CORE_ANSWER_SIZE, 0, false};
+    core->answer = (struct words){core->answer_memory, CORE_ANSWER_SIZE, 0, false};
     input_init(&core->input, config->line, CORE_LINE_MAX + 1);
     transfer_init(&core->transfer, config->slots[0], config->slots[1]);
     output_init(&core->output, config->board);
@@ -432,7 +432,7 @@ static void passed(struct core *core, size_t n)
     } else if (n > CORE_REPLY_SIZE) {
         core_error(core, CORE_ERROR_REPLY);
     } else {
-        if (core->sets_cmee && text_begins(reply, n, "OK"))
+        if (core->sets_cmee && words_begins(reply, n, "OK"))
             core->is_cmee = core->cmee == '1';
         output_reply(&core->output, reply, n);
         scan_may_be_other(&core->scan);

@@ -89,7 +89,7 @@ struct core {
     bool is_held;
     bool has_lost; /* the queue overflowed */
     uint8_t ident_row;
-    struct text answer;
+    struct words answer;
     char answer_memory[CORE_ANSWER_SIZE];
     char modem_reply[192]; /* for commands of our own */
     int64_t blink_until_ms, blink_next_ms;

@@ -25,29 +25,29 @@
 
 /* -- Answers -- */
 
-static void add_key(struct text *t, uint32_t key)
+static void add_key(struct words *t, uint32_t key)
 {
-    text_add(t, ",");
+    words_add(t, ",");
     for (int shift = 30; shift >= 0; shift -= 6)
-        text_octets(t, (const char[]){text_digit64(key >> shift)}, 1);
-    text_add(t, "\r\n");
+        words_octets(t, (const char[]){words_digit64(key >> shift)}, 1);
+    words_add(t, "\r\n");
 }
 
-static void add_entry(struct text *t, const char *word, uint32_t sec_tag, uint32_t type)
+static void add_entry(struct words *t, const char *word, uint32_t sec_tag, uint32_t type)
 {
-    text_add(t, "#CRED: ");
-    text_add(t, word);
-    text_add(t, ",");
-    text_uint(t, sec_tag);
-    text_add(t, ",");
-    text_uint(t, type);
+    words_add(t, "#CRED: ");
+    words_add(t, word);
+    words_add(t, ",");
+    words_uint(t, sec_tag);
+    words_add(t, ",");
+    words_uint(t, type);
 }
 
 static void add_missing(struct core *core)
 {
-    text_add(&core->answer, "#CRED: missing,");
+    words_add(&core->answer, "#CRED: missing,");
     transfer_missing(&core->transfer, &core->answer);
-    text_add(&core->answer, "\r\n");
+    words_add(&core->answer, "\r\n");
 }
 
 static void add_result(struct core *core)
@@ -55,8 +55,8 @@ static void add_result(struct core *core)
     const struct transfer_result *last = &core->transfer.last;
 
     add_entry(&core->answer, "written", last->sec_tag, last->type);
-    text_add(&core->answer, last->code < 0 ? ",-" : ",");
-    text_uint(&core->answer, (uint32_t)(last->code < 0 ? -last->code : last->code));
+    words_add(&core->answer, last->code < 0 ? ",-" : ",");
+    words_uint(&core->answer, (uint32_t)(last->code < 0 ? -last->code : last->code));
     add_key(&core->answer, last->key);
 }
 
@@ -176,11 +176,11 @@ static void delete_entry(struct core *core, struct call *call)
         core_error(core, CORE_ERROR_PARAMETER);
         return;
     }
-    struct text *answer = &core->answer;
-    text_add(answer, "AT%CMNG=3,");
-    text_uint(answer, sec_tag);
-    text_add(answer, ",");
-    text_uint(answer, type);
+    struct words *answer = &core->answer;
+    words_add(answer, "AT%CMNG=3,");
+    words_uint(answer, sec_tag);
+    words_add(answer, ",");
+    words_uint(answer, type);
     core_pass(core, answer->at, answer->len);
     answer->len = 0;
 }

@@ -21,11 +21,11 @@ static const struct ident_row rows[] = {
 
 static void add_line(struct core *core, const char *word, const char *value, size_t n)
 {
-    text_add(&core->answer, "#IDENT: ");
-    text_add(&core->answer, word);
-    text_add(&core->answer, ",");
-    text_octets(&core->answer, value, n);
-    text_add(&core->answer, "\r\n");
+    words_add(&core->answer, "#IDENT: ");
+    words_add(&core->answer, word);
+    words_add(&core->answer, ",");
+    words_octets(&core->answer, value, n);
+    words_add(&core->answer, "\r\n");
 }
 
 static void add_own(struct core *core)
@@ -35,15 +35,15 @@ static void add_own(struct core *core)
 
     add_line(core, "firmware", firmware, sizeof firmware - 1);
     add_line(core, "hardware", config->hardware, strlen(config->hardware));
-    text_add(&core->answer, "#IDENT: line_max,");
-    text_uint(&core->answer, CORE_LINE_MAX);
-    text_add(&core->answer, "\r\n#IDENT: transfer,");
-    text_uint(&core->answer, CORE_PROTOCOL);
-    text_add(&core->answer, ",");
-    text_uint(&core->answer, TRANSFER_CONTENT_MAX);
-    text_add(&core->answer, ",");
-    text_uint(&core->answer, SCAN_COUNT_MAX * SCAN_UNIT);
-    text_add(&core->answer, "\r\n");
+    words_add(&core->answer, "#IDENT: line_max,");
+    words_uint(&core->answer, CORE_LINE_MAX);
+    words_add(&core->answer, "\r\n#IDENT: transfer,");
+    words_uint(&core->answer, CORE_PROTOCOL);
+    words_add(&core->answer, ",");
+    words_uint(&core->answer, TRANSFER_CONTENT_MAX);
+    words_add(&core->answer, ",");
+    words_uint(&core->answer, SCAN_COUNT_MAX * SCAN_UNIT);
+    words_add(&core->answer, "\r\n");
 }
 
 /* Asks the next thing that the modem takes a question about. */
@@ -68,8 +68,8 @@ void ident_begin(struct core *core)
 
 static bool is_value(const char *at, size_t n)
 {
-    return n > 0 && n <= VALUE_MAX && !text_begins(at, n, "OK") && !text_begins(at, n, "ERROR") &&
-           !text_begins(at, n, "+CME ERROR");
+    return n > 0 && n <= VALUE_MAX && !words_begins(at, n, "OK") && !words_begins(at, n, "ERROR") &&
+           !words_begins(at, n, "+CME ERROR");
 }
 
 void ident_answered(struct core *core, size_t n)
@@ -84,7 +84,7 @@ void ident_answered(struct core *core, size_t n)
     while (stop < end && *stop != '\r' && *stop != '\n')
         stop++;
     size_t skip = strlen(row->prefix), len = (size_t)(stop - at);
-    if (text_begins(at, len, row->prefix) && is_value(at + skip, len - skip))
+    if (words_begins(at, len, row->prefix) && is_value(at + skip, len - skip))
         add_line(core, row->word, at + skip, len - skip);
     core->ident_row++;
     ask(core);

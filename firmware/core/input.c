@@ -8,7 +8,7 @@
  */
 #include "core/input.h"
 
-#include "core/text.h"
+#include "core/words.h"
 
 #define BACKSPACE 0x08
 #define DELETE    0x7f
@@ -25,7 +25,7 @@ bool input_is_empty(const struct input *in)
 
 void input_release(struct input *in)
 {
-    text_wipe(in->line, in->len + 1);
+    words_wipe(in->line, in->len + 1);
     in->len = 0;
     in->is_in_quotes = in->is_skipping = false;
 }
@@ -64,7 +64,7 @@ static enum input_event finish(struct input *in)
         return INPUT_NONE;
     }
     in->line[in->len] = '\0';
-    if (text_begins(in->line + skip, in->len - skip, "AT"))
+    if (words_begins(in->line + skip, in->len - skip, "AT"))
         return INPUT_LINE;
     input_release(in);
     return INPUT_NOISE;
@@ -80,7 +80,7 @@ static enum input_event store(struct input *in, char octet)
         in->line[in->len++] = octet;
         return INPUT_NONE;
     }
-    text_wipe(in->line, in->len);
+    words_wipe(in->line, in->len);
     in->len = 0;
     in->is_skipping = true;
     return INPUT_TOO_LONG;
@@ -110,7 +110,7 @@ enum input_event input_lost(struct input *in)
     bool was_told = in->is_skipping;
 
     in->skips_lf = false;
-    text_wipe(in->line, in->len);
+    words_wipe(in->line, in->len);
     in->len = 0;
     in->is_skipping = true;
     return was_told ? INPUT_NONE : INPUT_TOO_LONG;
@@ -121,7 +121,7 @@ static bool may_be_command(const struct input *in)
 {
     size_t skip = blanks(in), n = in->len - skip;
 
-    return text_same(in->line + skip, "AT", n < 2 ? n : 2);
+    return words_same(in->line + skip, "AT", n < 2 ? n : 2);
 }
 
 int64_t input_patience_ms(const struct input *in)

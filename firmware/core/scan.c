@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "core/crc32.h"
-#include "core/text.h"
+#include "core/words.h"
 
 enum verdict { NEITHER, UNSURE, FRAME, LINE, OTHER };
 
@@ -32,7 +32,7 @@ void scan_start(struct scan *s, uint32_t key, size_t size)
 
 void scan_wipe(struct scan *s)
 {
-    text_wipe(s, sizeof *s);
+    words_wipe(s, sizeof *s);
 }
 
 void scan_may_be_other(struct scan *s)
@@ -68,7 +68,7 @@ char scan_take(struct scan *s)
 
 static bool are_digits(const char *at, size_t n)
 {
-    while (n > 0 && text_value64(*at) >= 0) {
+    while (n > 0 && words_value64(*at) >= 0) {
         at++;
         n--;
     }
@@ -80,7 +80,7 @@ static bool is_header(const char *at, size_t len)
 {
     if (!are_digits(at + 1, (len < SCAN_HEADER ? len : SCAN_HEADER) - 1))
         return false;
-    return len < 5 || at[4] == text_digit64(crc32_add(0, at + 1, 3));
+    return len < 5 || at[4] == words_digit64(crc32_add(0, at + 1, 3));
 }
 
 static struct finding frame_at(const struct scan *s, const char *at, size_t len)
@@ -113,9 +113,9 @@ static struct finding line_at(const struct scan *s, const char *at, size_t len)
     const size_t prefix = sizeof SCAN_LINE_PREFIX - 1;
     struct finding neither = {.verdict = NEITHER}, unsure = {.verdict = UNSURE};
 
-    if (s->may_be_other && len >= 2 && text_same(at, "AT", 2))
+    if (s->may_be_other && len >= 2 && words_same(at, "AT", 2))
         return (struct finding){OTHER, len, {SCAN_OTHER, at, len, 0}};
-    if (!text_same(at, SCAN_LINE_PREFIX, len < prefix ? len : prefix))
+    if (!words_same(at, SCAN_LINE_PREFIX, len < prefix ? len : prefix))
         return neither;
     for (size_t i = prefix; i < len && i <= SCAN_LINE_MAX; i++) {
         if (at[i] == '\r' || at[i] == '\n')

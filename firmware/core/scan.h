@@ -9,7 +9,7 @@
  *   check    low six bits of the CRC-32 of the three digits before it: a false "#" is not believed long
  *   crc      CRC-32 of the four digits "first count check" and the octets, started from the transfer's key
  *
- * All in digits of 64 (core/text.h). What is neither frame nor line is passed over without a word. A frame
+ * All in digits of 64 (core/words.h). What is neither frame nor line is passed over without a word. A frame
  * that turns out wrong is searched again from its second octet on, so that a lost octet costs one frame, not
  * the next one or the line behind it as well.
  */

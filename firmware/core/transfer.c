@@ -24,8 +24,8 @@ struct transfer_slot *transfer_open(struct transfer *t)
 
 static void wipe(struct transfer_slot *slot)
 {
-    text_wipe(slot->memory, TRANSFER_SLOT_SIZE);
-    text_wipe(&slot->plan, sizeof slot->plan);
+    words_wipe(slot->memory, TRANSFER_SLOT_SIZE);
+    words_wipe(&slot->plan, sizeof slot->plan);
     memset(slot->have, 0, sizeof slot->have);
 }
 
@@ -80,7 +80,7 @@ bool transfer_is_complete(const struct transfer *t)
     return true;
 }
 
-void transfer_missing(const struct transfer *t, struct text *text)
+void transfer_missing(const struct transfer *t, struct words *text)
 {
     const struct transfer_slot *slot = &t->slots[t->open];
     uint32_t units = units_of(slot->plan.size), unit = 0;
@@ -94,11 +94,11 @@ void transfer_missing(const struct transfer *t, struct text *text)
             unit++;
             continue;
         }
-        text_add(text, comma);
-        text_uint(text, first);
+        words_add(text, comma);
+        words_uint(text, first);
         if (unit - first > 1) {
-            text_add(text, "-");
-            text_uint(text, unit - 1);
+            words_add(text, "-");
+            words_uint(text, unit - 1);
         }
         comma = ",";
     }
@@ -126,13 +126,13 @@ const char *transfer_write_begin(struct transfer *t, size_t *ret_len)
 {
     struct transfer_slot *slot = &t->slots[t->open];
     char head_memory[TRANSFER_HEAD];
-    struct text head = {head_memory, sizeof head_memory, 0, false};
+    struct words head = {head_memory, sizeof head_memory, 0, false};
 
-    text_add(&head, "AT%CMNG=0,");
-    text_uint(&head, slot->plan.sec_tag);
-    text_add(&head, ",");
-    text_uint(&head, slot->plan.type);
-    text_add(&head, ",\"");
+    words_add(&head, "AT%CMNG=0,");
+    words_uint(&head, slot->plan.sec_tag);
+    words_add(&head, ",");
+    words_uint(&head, slot->plan.type);
+    words_add(&head, ",\"");
 
     char *command = slot->memory + TRANSFER_HEAD - head.len;
     memcpy(command, head.at, head.len);

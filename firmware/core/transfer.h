@@ -10,7 +10,7 @@
 #define CERTLINE_CORE_TRANSFER_H
 
 #include "core/board.h"
-#include "core/text.h"
+#include "core/words.h"
 
 #define TRANSFER_UNIT        32
 #define TRANSFER_CONTENT_MAX 8192 /* more than the modem takes in one command */
@@ -73,7 +73,7 @@ void transfer_put(struct transfer *t, uint32_t first, const char *octets, size_t
 /* The units that have not arrived, as ranges: 0-7,12 and nothing when all are there. Ends early when `text`
  * is nearly full. */
 bool transfer_is_complete(const struct transfer *t);
-void transfer_missing(const struct transfer *t, struct text *text);
+void transfer_missing(const struct transfer *t, struct words *text);
 
 enum transfer_check transfer_check(struct transfer *t, struct board *board);
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "core/text.h"
+#include "core/words.h"
 #include "m33/sha256.h"
 
 enum { BARE = -1, NOT_FOUND = 513, NO_ACCESS = 514, FULL = 515, ACTIVE = 518, BAD_PARAMETER = 50 };
@@ -12,7 +12,7 @@ enum { BARE = -1, NOT_FOUND = 513, NO_ACCESS = 514, FULL = 515, ACTIVE = 518, BA
 struct row {
     const char *name; /* behind AT, with its "=" or "?" when it takes parameters or asks */
     const char *line; /* the answer, when it is always the same */
-    int (*run)(struct minimodem *m, struct cursor *c, struct text *reply);
+    int (*run)(struct minimodem *m, struct cursor *c, struct words *reply);
 };
 
 void minimodem_init(struct minimodem *m, const char *imei)
@@ -22,16 +22,16 @@ void minimodem_init(struct minimodem *m, const char *imei)
     m->write_ms = 30;
 }
 
-static int run_imei(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run_imei(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     (void)c;
-    text_add(reply, m->imei);
-    text_add(reply, "\r\n");
+    words_add(reply, m->imei);
+    words_add(reply, "\r\n");
     return 0;
 }
 
 /* +CGSN=0 is +CGSN; =1 the IMEI with a prefix; =2 with the software version in place of the check digit. */
-static int run_imei_form(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run_imei_form(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     uint32_t form = cursor_uint(c, 2);
 
@@ -39,13 +39,13 @@ static int run_imei_form(struct minimodem *m, struct cursor *c, struct text *rep
         return BAD_PARAMETER;
     if (form == 0)
         return run_imei(m, c, reply);
-    text_add(reply, "+CGSN: \"");
-    text_octets(reply, m->imei, form == 1 ? 15 : 14);
-    text_add(reply, form == 1 ? "\"\r\n" : "01\"\r\n");
+    words_add(reply, "+CGSN: \"");
+    words_octets(reply, m->imei, form == 1 ? 15 : 14);
+    words_add(reply, form == 1 ? "\"\r\n" : "01\"\r\n");
     return 0;
 }
 
-static int run_cmee(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run_cmee(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     uint32_t value = cursor_uint(c, 1);
 
@@ -56,7 +56,7 @@ static int run_cmee(struct minimodem *m, struct cursor *c, struct text *reply)
     return 0;
 }
 
-static int run_cfun(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run_cfun(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     uint32_t value = cursor_uint(c, 44);
 
@@ -67,12 +67,12 @@ static int run_cfun(struct minimodem *m, struct cursor *c, struct text *reply)
     return 0;
 }
 
-static int ask_cfun(struct minimodem *m, struct cursor *c, struct text *reply)
+static int ask_cfun(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     (void)c;
-    text_add(reply, "+CFUN: ");
-    text_uint(reply, m->cfun);
-    text_add(reply, "\r\n");
+    words_add(reply, "+CFUN: ");
+    words_uint(reply, m->cfun);
+    words_add(reply, "\r\n");
     return 0;
 }
 
@@ -143,22 +143,22 @@ static int write_entry(struct minimodem *m, uint32_t sec_tag, uint32_t type, str
     return put(m, sec_tag, type, c->at, c->len - 1);
 }
 
-static void add_row(const struct minimodem *m, const struct minimodem_entry *entry, struct text *reply)
+static void add_row(const struct minimodem *m, const struct minimodem_entry *entry, struct words *reply)
 {
     uint8_t sha256[32];
 
-    text_add(reply, "%CMNG: ");
-    text_uint(reply, entry->sec_tag);
-    text_add(reply, ",");
-    text_uint(reply, entry->type);
-    text_add(reply, ",\"");
+    words_add(reply, "%CMNG: ");
+    words_uint(reply, entry->sec_tag);
+    words_add(reply, ",");
+    words_uint(reply, entry->type);
+    words_add(reply, ",\"");
     sha256_of(m->store + entry->at, entry->len, sha256);
     for (size_t i = 0; i < 2 * sizeof sha256; i++)
-        text_octets(reply, &"0123456789ABCDEF"[sha256[i / 2] >> (i % 2 ? 0 : 4) & 15], 1);
-    text_add(reply, "\"");
+        words_octets(reply, &"0123456789ABCDEF"[sha256[i / 2] >> (i % 2 ? 0 : 4) & 15], 1);
+    words_add(reply, "\"");
 }
 
-static int list(const struct minimodem *m, struct cursor *c, struct text *reply)
+static int list(const struct minimodem *m, struct cursor *c, struct words *reply)
 {
     uint32_t sec_tag = 0, type = 0;
     bool has_tag = c->len > 0, has_type;
@@ -179,23 +179,23 @@ static int list(const struct minimodem *m, struct cursor *c, struct text *reply)
         if ((has_tag && entry->sec_tag != sec_tag) || (has_type && entry->type != type))
             continue;
         add_row(m, entry, reply);
-        text_add(reply, "\r\n");
+        words_add(reply, "\r\n");
     }
     return 0;
 }
 
-static int read_entry(struct minimodem *m, const struct minimodem_entry *entry, struct text *reply)
+static int read_entry(struct minimodem *m, const struct minimodem_entry *entry, struct words *reply)
 {
     if (entry->type != 0 && entry->type != 4)
         return NO_ACCESS;
     add_row(m, entry, reply);
-    text_add(reply, ",\"");
-    text_octets(reply, m->store + entry->at, entry->len);
-    text_add(reply, "\"\r\n");
+    words_add(reply, ",\"");
+    words_octets(reply, m->store + entry->at, entry->len);
+    words_add(reply, "\"\r\n");
     return 0;
 }
 
-static int run_cmng(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run_cmng(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     uint32_t opcode = cursor_uint(c, 3);
 
@@ -242,19 +242,19 @@ static const struct row rows[] = {
     {"%CMNG=", NULL, run_cmng},
 };
 
-static int run(struct minimodem *m, struct cursor *c, struct text *reply)
+static int run(struct minimodem *m, struct cursor *c, struct words *reply)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *row = &rows[i];
         size_t n = strlen(row->name);
-        if (!text_begins(c->at, c->len, row->name) || (!strpbrk(row->name, "=?") && c->len != n))
+        if (!words_begins(c->at, c->len, row->name) || (!strpbrk(row->name, "=?") && c->len != n))
             continue;
         c->at += n;
         c->len -= n;
         if (row->run)
             return row->run(m, c, reply);
-        text_add(reply, row->line);
-        text_add(reply, "\r\n");
+        words_add(reply, row->line);
+        words_add(reply, "\r\n");
         return 0;
     }
     return c->len == 0 ? 0 : BARE;
@@ -262,13 +262,13 @@ static int run(struct minimodem *m, struct cursor *c, struct text *reply)
 
 uint32_t minimodem_ms(const struct minimodem *m, const char *line, size_t n)
 {
-    bool is_change = text_begins(line, n, "AT%CMNG=0") || text_begins(line, n, "AT%CMNG=3");
+    bool is_change = words_begins(line, n, "AT%CMNG=0") || words_begins(line, n, "AT%CMNG=3");
     return is_change ? m->write_ms : 1;
 }
 
 size_t minimodem_run(struct minimodem *m, const char *line, size_t n, char *reply, size_t size)
 {
-    struct text text = {reply, size, 0, false};
+    struct words text = {reply, size, 0, false};
     struct cursor c = {line, n, false};
 
     while (c.len > 0 && (unsigned char)*c.at <= ' ') {
@@ -276,21 +276,21 @@ size_t minimodem_run(struct minimodem *m, const char *line, size_t n, char *repl
         c.len--;
     }
     int code = BARE;
-    if (text_begins(c.at, c.len, "AT")) {
+    if (words_begins(c.at, c.len, "AT")) {
         c.at += 2;
         c.len -= 2;
         code = run(m, &c, &text);
     }
     if (code == 0) {
-        text_add(&text, "OK\r\n");
+        words_add(&text, "OK\r\n");
     } else if (code > 0 && m->is_cmee) {
         text.len = 0;
-        text_add(&text, "+CME ERROR: ");
-        text_uint(&text, (uint32_t)code);
-        text_add(&text, "\r\n");
+        words_add(&text, "+CME ERROR: ");
+        words_uint(&text, (uint32_t)code);
+        words_add(&text, "\r\n");
     } else {
         text.len = 0;
-        text_add(&text, "ERROR\r\n");
+        words_add(&text, "ERROR\r\n");
     }
     return text.is_cut ? size + 1 : text.len;
 }

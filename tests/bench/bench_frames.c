@@ -39,7 +39,7 @@ static void make_contents(const struct bundle *bundle, uint32_t seed)
 {
     for (uint32_t type = 0; type < 3; type++)
         for (size_t i = 0; i < bundle->sizes[type]; i++)
-            contents[type][i] = i % 65 == 64 ? '\n' : text_digit64((uint32_t)(i * 7 + i / 13) + seed + type);
+            contents[type][i] = i % 65 == 64 ? '\n' : words_digit64((uint32_t)(i * 7 + i / 13) + seed + type);
 }
 
 static void take_line(void *arg, const char *said)

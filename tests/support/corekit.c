@@ -279,15 +279,15 @@ int corekit_exchange(struct corekit *k, const char *octets, size_t n,
 
 static void add_line(void *arg, const char *line)
 {
-    struct text *text = arg;
+    struct words *text = arg;
 
-    text_add(text, line);
-    text_add(text, "\n");
+    words_add(text, line);
+    words_add(text, "\n");
 }
 
 int corekit_ask(struct corekit *k, const char *words, char *lines, size_t size, int64_t timeout_ms)
 {
-    struct text text = {lines, size - 1, 0, false};
+    struct words text = {lines, size - 1, 0, false};
 
     corekit_say(k, words);
     int code = corekit_exchange(k, "\r", 1, add_line, &text, timeout_ms);

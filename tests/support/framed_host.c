@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/crc32.h"
-#include "core/text.h"
+#include "core/words.h"
 #include "m33/sha256.h"
 
 #define UNIT        32
@@ -46,15 +46,15 @@ void framed_start(struct framed *f, uint32_t sec_tag, uint32_t type, const char 
 
 /* -- What to send -- */
 
-static void add_digits(struct text *t, uint32_t value, unsigned n)
+static void add_digits(struct words *t, uint32_t value, unsigned n)
 {
     while (n-- > 0) {
-        char digit = text_digit64(n * 6 < 32 ? value >> n * 6 : 0);
-        text_octets(t, &digit, 1);
+        char digit = words_digit64(n * 6 < 32 ? value >> n * 6 : 0);
+        words_octets(t, &digit, 1);
     }
 }
 
-static void add_octets64(struct text *t, const uint8_t *octets, size_t n)
+static void add_octets64(struct words *t, const uint8_t *octets, size_t n)
 {
     uint32_t bits = 0;
     unsigned held = 0;
@@ -68,51 +68,51 @@ static void add_octets64(struct text *t, const uint8_t *octets, size_t n)
         add_digits(t, bits << (6 - held), 1);
 }
 
-static uint32_t add_crc(struct text *t, size_t from, uint32_t start)
+static uint32_t add_crc(struct words *t, size_t from, uint32_t start)
 {
     uint32_t crc = crc32_add(start, t->at + from, t->len - from);
 
-    text_add(t, ",");
+    words_add(t, ",");
     add_digits(t, crc, 6);
-    text_add(t, "\r");
+    words_add(t, "\r");
     return crc;
 }
 
-static void add_entry(struct text *t, const char *opcode, uint32_t sec_tag, uint32_t type)
+static void add_entry(struct words *t, const char *opcode, uint32_t sec_tag, uint32_t type)
 {
-    text_add(t, opcode);
-    text_uint(t, sec_tag);
-    text_add(t, ",");
-    text_uint(t, type);
+    words_add(t, opcode);
+    words_uint(t, sec_tag);
+    words_add(t, ",");
+    words_uint(t, type);
 }
 
-static void add_begin(struct framed *f, struct text *t)
+static void add_begin(struct framed *f, struct words *t)
 {
-    text_add(t, "AT#CRED=");
+    words_add(t, "AT#CRED=");
     size_t from = t->len;
     add_entry(t, "1,", f->sec_tag, f->type);
-    text_add(t, ",");
-    text_uint(t, (uint32_t)f->size);
-    text_add(t, ",");
+    words_add(t, ",");
+    words_uint(t, (uint32_t)f->size);
+    words_add(t, ",");
     add_octets64(t, f->sha256, sizeof f->sha256);
     f->key = add_crc(t, from, 0);
 }
 
-static void add_frame(struct framed *f, struct text *t, size_t first, size_t units)
+static void add_frame(struct framed *f, struct words *t, size_t first, size_t units)
 {
     size_t begin = first * UNIT, n = units * UNIT < f->size - begin ? units * UNIT : f->size - begin;
 
-    text_add(t, "#");
+    words_add(t, "#");
     char *header = t->at + t->len;
     add_digits(t, (uint32_t)first, 2);
     add_digits(t, (uint32_t)units - 1, 1);
     add_digits(t, crc32_add(0, header, 3) & 63, 1);
     add_digits(t, crc32_add(crc32_add(f->key, header, 4), f->content + begin, n), 6);
-    text_octets(t, f->content + begin, n);
+    words_octets(t, f->content + begin, n);
     f->sent_frames++;
 }
 
-static void add_burst(struct framed *f, struct text *t)
+static void add_burst(struct framed *f, struct words *t)
 {
     size_t unit = 0, end = units_of(f);
 
@@ -125,15 +125,15 @@ static void add_burst(struct framed *f, struct text *t)
             add_frame(f, t, unit, n);
         unit += n > 0 ? n : 1;
     }
-    text_add(t, "AT#CRED=");
+    words_add(t, "AT#CRED=");
     size_t from = t->len;
-    text_add(t, f->is_behind ? "2,1" : "2");
+    words_add(t, f->is_behind ? "2,1" : "2");
     add_crc(t, from, f->key);
 }
 
 size_t framed_next(struct framed *f, char *octets)
 {
-    struct text t = {octets, FRAMED_BURST_MAX, 0, false};
+    struct words t = {octets, FRAMED_BURST_MAX, 0, false};
 
     f->saw_missing = f->saw_open = f->saw_writing = f->saw_written = false;
     switch (f->state) {
@@ -144,7 +144,7 @@ size_t framed_next(struct framed *f, char *octets)
         add_burst(f, &t);
         break;
     case FRAMED_ASK:
-        text_add(&t, "AT#CRED=0\r");
+        words_add(&t, "AT#CRED=0\r");
         break;
     case FRAMED_DONE:
     case FRAMED_FAILED:
@@ -155,9 +155,9 @@ size_t framed_next(struct framed *f, char *octets)
 
 size_t framed_delete_line(char *octets, uint32_t sec_tag, uint32_t type)
 {
-    struct text t = {octets, 64, 0, false};
+    struct words t = {octets, 64, 0, false};
 
-    text_add(&t, "AT#CRED=");
+    words_add(&t, "AT#CRED=");
     size_t from = t.len;
     add_entry(&t, "4,", sec_tag, type);
     add_crc(&t, from, 0);

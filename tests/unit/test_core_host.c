@@ -21,11 +21,11 @@ static void reset(void)
 static const char *heard(char *all, size_t size)
 {
     char line[512];
-    struct text text = {all, size - 1, 0, false};
+    struct words text = {all, size - 1, 0, false};
 
     while (corekit_line(&kit, line, sizeof line)) {
-        text_add(&text, line);
-        text_add(&text, "|");
+        words_add(&text, line);
+        words_add(&text, "|");
     }
     all[text.len] = '\0';
     return all;

@@ -22,7 +22,7 @@ static char content[TRANSFER_CONTENT_MAX], burst[FRAMED_BURST_MAX];
 static void make_content(size_t n, uint32_t seed)
 {
     for (size_t i = 0; i < n; i++)
-        content[i] = i % 65 == 64 ? '\n' : text_digit64((uint32_t)(i * 7 + seed + i / 13));
+        content[i] = i % 65 == 64 ? '\n' : words_digit64((uint32_t)(i * 7 + seed + i / 13));
 }
 
 static void reset(void)
@@ -81,15 +81,15 @@ static size_t next(void)
 
 static void add_line(void *arg, const char *line)
 {
-    struct text *text = arg;
+    struct words *text = arg;
 
-    text_add(text, line);
-    text_add(text, "\n");
+    words_add(text, line);
+    words_add(text, "\n");
 }
 
 static int send_and_hear(const char *octets, size_t n, char *lines, size_t size)
 {
-    struct text text = {lines, size - 1, 0, false};
+    struct words text = {lines, size - 1, 0, false};
     int code = corekit_exchange(&kit, octets, n, add_line, &text, 3000);
 
     lines[text.len] = '\0';
@@ -350,13 +350,13 @@ static void test_begin_and_delete_lines(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
-        struct text t = {line, sizeof line - 1, 0, false};
+        struct words t = {line, sizeof line - 1, 0, false};
         uint32_t crc = crc32_add(0, begins[i].line, strlen(begins[i].line));
-        text_add(&t, "AT#CRED=");
-        text_add(&t, begins[i].line);
-        text_add(&t, ",");
+        words_add(&t, "AT#CRED=");
+        words_add(&t, begins[i].line);
+        words_add(&t, ",");
         for (int shift = 30; shift >= 0; shift -= 6)
-            text_octets(&t, (const char[]){text_digit64(crc >> shift)}, 1);
+            words_octets(&t, (const char[]){words_digit64(crc >> shift)}, 1);
         line[t.len] = '\0';
         if (begins[i].is_damaged)
             line[10] ^= 1;

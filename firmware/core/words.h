@@ -3,28 +3,28 @@
  * that a parser checks once at its end. Also the 64 digits in which the checked transfer writes numbers and
  * digests: those of base64url (RFC 4648 section 5), none of which is special to AT commands.
  */
-#ifndef CERTLINE_CORE_TEXT_H
-#define CERTLINE_CORE_TEXT_H
+#ifndef CERTLINE_CORE_WORDS_H
+#define CERTLINE_CORE_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Memory is the caller's. What does not fit is left out and is_cut set. There is no NUL at the end. */
-struct text {
+struct words {
     char *at;
     size_t size;
     size_t len;
     bool is_cut;
 };
 
-void text_octets(struct text *t, const char *octets, size_t n);
-void text_add(struct text *t, const char *words); /* up to its NUL */
-void text_uint(struct text *t, uint32_t value);   /* decimal */
+void words_octets(struct words *t, const char *octets, size_t n);
+void words_add(struct words *t, const char *add); /* up to its NUL */
+void words_uint(struct words *t, uint32_t value); /* decimal */
 
 /* The low six bits of value as a digit; the value of a digit, or -1. */
-char text_digit64(uint32_t value);
-int text_value64(char digit);
+char words_digit64(uint32_t value);
+int words_value64(char digit);
 
 /* Reads `at` … `at + len`. After an error all further reads give 0 and take nothing. */
 struct cursor {
@@ -40,10 +40,10 @@ void cursor_octets64(struct cursor *c, uint8_t *ret, size_t n); /* n octets in b
 bool cursor_ends(struct cursor *c);                             /* all read, and no error */
 
 /* Letters in either case: whether the first n octets are the same; whether n octets begin with `word`. */
-bool text_same(const char *a, const char *b, size_t n);
-bool text_begins(const char *at, size_t n, const char *word);
+bool words_same(const char *a, const char *b, size_t n);
+bool words_begins(const char *at, size_t n, const char *word);
 
 /* Overwrites memory that held a secret, also where the compiler sees that nobody reads it again. */
-void text_wipe(void *memory, size_t n);
+void words_wipe(void *memory, size_t n);
 
 #endif

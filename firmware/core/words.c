@@ -1,9 +1,9 @@
 /* Small and total: every function has a result for every input, so that no caller needs to look first. */
-#include "core/text.h"
+#include "core/words.h"
 
 #include <string.h>
 
-void text_octets(struct text *t, const char *octets, size_t n)
+void words_octets(struct words *t, const char *octets, size_t n)
 {
     if (n > t->size - t->len) {
         n = t->size - t->len;
@@ -13,12 +13,12 @@ void text_octets(struct text *t, const char *octets, size_t n)
     t->len += n;
 }
 
-void text_add(struct text *t, const char *words)
+void words_add(struct words *t, const char *words)
 {
-    text_octets(t, words, strlen(words));
+    words_octets(t, words, strlen(words));
 }
 
-void text_uint(struct text *t, uint32_t value)
+void words_uint(struct words *t, uint32_t value)
 {
     char digits[10];
     size_t n = sizeof digits;
@@ -27,15 +27,15 @@ void text_uint(struct text *t, uint32_t value)
         digits[--n] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    text_octets(t, digits + n, sizeof digits - n);
+    words_octets(t, digits + n, sizeof digits - n);
 }
 
-char text_digit64(uint32_t value)
+char words_digit64(uint32_t value)
 {
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[value & 63];
 }
 
-int text_value64(char digit)
+int words_value64(char digit)
 {
     if (digit >= 'A' && digit <= 'Z')
         return digit - 'A';
@@ -91,7 +91,7 @@ uint32_t cursor_digits64(struct cursor *c, size_t n)
     uint64_t value = 0;
 
     while (n-- > 0) {
-        int digit = text_value64(take(c));
+        int digit = words_value64(take(c));
         if (digit < 0)
             c->is_bad = true;
         value = value << 6 | (uint32_t)(digit & 63);
@@ -129,7 +129,7 @@ static char upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
-bool text_same(const char *a, const char *b, size_t n)
+bool words_same(const char *a, const char *b, size_t n)
 {
     while (n > 0 && upper(*a) == upper(*b)) {
         a++;
@@ -139,13 +139,13 @@ bool text_same(const char *a, const char *b, size_t n)
     return n == 0;
 }
 
-bool text_begins(const char *at, size_t n, const char *word)
+bool words_begins(const char *at, size_t n, const char *word)
 {
     size_t len = strlen(word);
-    return n >= len && text_same(at, word, len);
+    return n >= len && words_same(at, word, len);
 }
 
-void text_wipe(void *memory, size_t n)
+void words_wipe(void *memory, size_t n)
 {
     volatile char *at = memory;
 
