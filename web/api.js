@@ -58,6 +58,7 @@ export const paths = {
     board: (imei) => `/api/v1/boards/${part(imei)}`,
     stock: (params) => `/api/v1/bundles/stock${query(params)}`,
     bundles: "/api/v1/bundles",
+    imports: "/api/v1/imports",
 };
 
 // Addresses within the page.

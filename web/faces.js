@@ -48,9 +48,9 @@ function verdictFace(slot) {
         word: texts.outcome[verdict.outcome] ?? verdict.outcome,
         note: isPass ? texts.passNote[verdict.reason] ?? reasonTitle(verdict.reason, verdict.title)
             : reasonTitle(verdict.reason, verdict.title),
-        remedy: isPass && verdict.reason !== "leave_failed" ? "" : verdict.remedy ?? "",
+        remedy: isPass ? "" : verdict.remedy ?? "",
         fault: isPass ? "none" : verdict.fault,
-        needs: !isPass || verdict.reason === "leave_failed",
+        needs: !isPass,
         since: Date.parse(verdict.at ?? slot.changed ?? ""),
     };
 }
@@ -75,7 +75,7 @@ function stateFace(slot) {
         face.remedy = texts.stateNote.recordingRemedy;
     } else if (state === "waiting" && reason) {
         face.note = texts.waiting[reason] ?? reasonTitle(reason);
-        face.remedy = reasonRemedy(reason);
+        face.remedy = reason === "aborted" ? texts.rack.startHow : reasonRemedy(reason);
     } else if (state === "held" || state === "quarantined") {
         const why = reason ?? (state === "quarantined" ? "quarantined" : slot.verdict?.reason);
         const said = slot.verdict?.reason === why ? slot.verdict : null;

@@ -29,7 +29,7 @@ function collect() {
     }
     for (const group of groups.values()) {
         group.title = texts.hands.waiting(group.fixture, group.count);
-        group.text = group.reason === "no_order" ? texts.rack.noOrderHow : texts.waiting.aborted;
+        group.text = group.reason === "no_order" ? texts.rack.noOrderHow : texts.rack.startHow;
     }
     return [...single, ...groups.values()].sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
 }
@@ -47,6 +47,7 @@ function makeRow(item, onChoose) {
 
 function updateRow({ parts: p }, item, hasFixtures) {
     setAttribute(p.row, "data-tone", item.face.tone);
+    setAttribute(p.row, "data-group", item.count ? "" : null);
     setSymbol(p.sign, item.face.symbol);
     setText(p.name, item.count ? "" : hasFixtures ? item.id : item.name);
     setHidden(p.name, Boolean(item.count));

@@ -1,12 +1,13 @@
 // Bundles by dropping a file. The file is looked at first: what cannot be one of bundles is not sent, and the page says
 // what it is instead. The station checks every row by itself; a row that it refuses harms no other.
-import { paths } from "./api.js";
+import { paths, post } from "./api.js";
 import { el, setText, symbol } from "./dom.js";
 import { size } from "./format.js";
 import { reasonRemedy, reasonTitle } from "./live.js";
 import { table } from "./parts.js";
 import { texts } from "./texts.js";
 
+const DIGESTED = 64 * 1024 * 1024; // above that a browser would have to hold too much at once
 const LARGEST = 512 * 1024 * 1024; // what the station takes
 const HEAD = 64 * 1024;
 const ROWS = 200; // shown at once
@@ -43,6 +44,16 @@ function lookAtText(head) {
         return { text: t.bad.pem, line };
     }
     return { text: /^[^{}"]+[,;\t][^{}]*$/.test(line) ? t.bad.csv : t.bad.text, line };
+}
+
+// What the file was, for the record. Its rows are in the station already: when this cannot be told, nothing is lost.
+async function record(file, { taken, duplicate, refused }) {
+    if (file.size > DIGESTED || !crypto.subtle) {
+        return;
+    }
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+    const sha256 = [...digest].map((octet) => octet.toString(16).padStart(2, "0")).join("");
+    await post(paths.imports, { file: file.name.slice(0, 120), format: "ndjson", sha256, taken, duplicate, refused });
 }
 
 // fetch tells nothing of how far an upload is.
@@ -129,6 +140,7 @@ export function openImport(root) {
 
     async function take(file) {
         choose.disabled = true;
+        zone.dataset.small = true;
         out.replaceChildren(el("p.quiet", { role: "status" }, t.reading(file.name)));
         const bad = await lookInto(file).catch(() => ({ text: t.bad.folder }));
         if (bad) {
@@ -141,6 +153,7 @@ export function openImport(root) {
         view.cancel.addEventListener("click", cancel);
         try {
             const result = await answer;
+            record(file, result).catch(() => {});
             out.replaceChildren(...summary(result).filter(Boolean), ...(result.rows.length > 0 ? rowTable(result.rows) : []));
         } catch (problem) {
             out.replaceChildren(el("div.import-bad", { role: "alert" }, symbol("error"),

@@ -66,6 +66,8 @@ function entries(job) {
 
 const TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000];
 
+const isBad = (step) => Boolean(step.result) && step.result !== "ok";
+
 function tickOf(total) {
     return TICKS.find((tick) => total / tick <= 6) ?? total;
 }
@@ -74,7 +76,7 @@ function bar(step, total) {
     const x = (100 * step.started_ms) / total;
     const width = Math.max((100 * step.duration_ms) / total, 0.25);
     return svg("svg", { class: "bar", role: "presentation", width: "100%", height: "16", preserveAspectRatio: "none" },
-        svg("rect", { class: step.result && step.result !== "ok" ? "bar-bad" : "bar-good", x: `${Math.min(x, 99.75)}%`, y: 2, width: `${width}%`, height: 12 }));
+        svg("rect", { class: isBad(step) ? "bar-bad" : "bar-good", x: `${Math.min(x, 99.75)}%`, y: 2, width: `${width}%`, height: 12 }));
 }
 
 function axis(total) {
@@ -100,15 +102,14 @@ function steps(job) {
         return panel(t.steps, el("p.quiet", null, t.stepsNone));
     }
     const total = Math.max(job.duration_ms ?? 0, ...job.steps.map((s) => s.started_ms + s.duration_ms), 1);
-    const rows = job.steps.map((step) => el("tr", step.result && step.result !== "ok" ? { "data-bad": true } : null,
+    const rows = job.steps.map((step) => el("tr", isBad(step) ? { "data-bad": true } : null,
         el("th", { scope: "row", title: step.name }, stepName(step.name)),
         el("td.bar-cell", null, grid(total), bar(step, total)),
         el("td.num", null, step.duration_ms === 0 ? "0" : step.duration_ms),
-        el("td.num", null, step.tries > 1 ? step.tries : ""),
-        el("td", null, step.result && step.result !== "ok" ? [step.result, step.code > 0 ? step.code : ""].join(" ").trim() : "")));
+        el("td", null, [isBad(step) ? step.result : "", isBad(step) && step.code > 0 ? step.code : "", step.tries > 1 ? t.tries(step.tries) : ""].filter(Boolean).join(" "))));
     return panel(t.steps, split(job), el("div.table-box", { tabindex: "0", role: "region", "aria-label": t.steps },
         el("table.waterfall", null,
-            el("thead", null, el("tr", null, t.stepColumns.map((name, i) => el(i === 2 || i === 3 ? "th.num" : "th", { scope: "col" }, i === 1 ? [el("span.is-hidden", null, name), axis(total)] : name)))),
+            el("thead", null, el("tr", null, t.stepColumns.map((name, i) => el(i === 2 ? "th.num" : "th", { scope: "col" }, i === 1 ? [el("span.is-hidden", null, name), axis(total)] : name)))),
             el("tbody", null, rows))));
 }
 
@@ -129,7 +130,7 @@ export function openJob(root, [id]) {
     root.append(page);
     loading(page, async () => {
         const job = await get(paths.job(id));
-        return [el("div.card", null, head(job), factList(job)), el("div.columns", null, el("div", null, steps(job)), el("div", null, entries(job), dialogue(job)))];
+        return [el("div.card", null, head(job), factList(job)), entries(job), el("div.columns.is-job", null, steps(job), dialogue(job))];
     });
     return { title: t.name(id) };
 }

@@ -11,7 +11,7 @@ const REFRESH_MS = 800;
 const t = texts.jobs;
 
 function fillRow(row, job) {
-    const text = JSON.stringify([job.outcome, job.ended, job.reason]);
+    const text = JSON.stringify([job.outcome, job.ended, reasonTitle(job.reason)]);
     if (row.shown === text) {
         return;
     }

@@ -23,15 +23,15 @@ let source = null;
 let isLoading = false;
 let mustReload = false;
 let waiting = []; // events during a load
-let heardAt = 0;
 let tries = 0;
 let retryTimer = 0;
 let openTimer = 0;
 let refreshTimer = 0;
 
 export const live = {
-    link: { state: "connecting", since: Date.now(), retryAt: 0 }, // connecting | live | lost
+    link: { state: "connecting", retryAt: 0 }, // connecting | live | lost
     isLoaded: false,
+    heardAt: 0, // when the station last said anything
     ready: { ready: true, reasons: [], detail: null },
     station: { name: "", version: "", fixtures: [], products: [] },
     clockOffset: 0, // the station's clock minus ours, ms
@@ -71,8 +71,7 @@ export const reasonRemedy = (name) => live.reasons.get(name)?.remedy ?? "";
 // --- the connection
 
 function setLink(state, retryAt = 0) {
-    const isNew = live.link.state !== state;
-    live.link = { state, since: isNew ? Date.now() : live.link.since, retryAt };
+    live.link = { state, retryAt };
     tell("link", live.link);
 }
 
@@ -105,13 +104,13 @@ function connect() {
     openTimer = setTimeout(lose, OPEN_MS);
     source.onopen = () => {
         clearTimeout(openTimer);
-        heardAt = Date.now();
+        live.heardAt = Date.now();
         load();
     };
     source.onerror = onError;
     for (const kind of ["slot", "job", "order"]) {
         source.addEventListener(kind, (event) => {
-            heardAt = Date.now();
+            live.heardAt = Date.now();
             const data = JSON.parse(event.data);
             if (isLoading) {
                 waiting.push([kind, data]);
@@ -121,7 +120,7 @@ function connect() {
         });
     }
     source.addEventListener("resync", () => {
-        heardAt = Date.now();
+        live.heardAt = Date.now();
         load();
     });
 }
@@ -136,13 +135,13 @@ export function retryNow() {
 }
 
 async function ifSilent() {
-    if (live.link.state !== "live" || Date.now() - heardAt < SILENCE_MS) {
+    if (live.link.state !== "live" || Date.now() - live.heardAt < SILENCE_MS) {
         return;
     }
     const asked = source;
     try {
         setReady(await get(paths.ready, { timeout: ANSWER_MS, accept: [503] }));
-        heardAt = Date.now();
+        live.heardAt = Date.now();
     } catch {
         if (asked === source) {
             lose();
@@ -197,7 +196,7 @@ function take(station, slots, orders, ready) {
     live.slots = new Map(slots.map((slot) => [slot.id, slot]));
     live.orders = new Map(orders.map((order) => [order.id, order]));
     live.isLoaded = true;
-    heardAt = Date.now();
+    live.heardAt = Date.now();
     tries = 0;
     const missed = waiting;
     waiting = [];
@@ -209,7 +208,9 @@ function take(station, slots, orders, ready) {
     setReady(ready);
     setLink("live");
     tell("snapshot", null);
-    loadReasons();
+    if (live.reasons.size === 0) {
+        loadReasons();
+    }
 }
 
 function isNewer(slot) {
@@ -249,15 +250,19 @@ function refreshOrders() {
     }
 }
 
+// The reasons' words come once. Whoever shows them waits for this, which also ends when they cannot be had: verdicts bring
+// their own words as well.
+let settleReasons;
+export const reasonsAsked = new Promise((resolve) => { settleReasons = resolve; });
+
 async function loadReasons() {
-    if (live.reasons.size === 0) {
-        const answer = await get(paths.reasons).catch(() => null);
-        for (const reason of answer?.reasons ?? []) {
-            live.reasons.set(reason.name ?? reason.reason, reason);
-        }
-        if (live.reasons.size > 0) {
-            tell("snapshot", null);
-        }
+    const answer = await get(paths.reasons).catch(() => null);
+    for (const reason of answer?.reasons ?? []) {
+        live.reasons.set(reason.name, reason);
+    }
+    settleReasons();
+    if (live.reasons.size > 0) {
+        tell("snapshot", null);
     }
 }
 

@@ -53,7 +53,7 @@ const banner = el("div.banner", { role: "alert", hidden: true }, bannerSign, el(
 const main = el("main", { id: "page", tabindex: "-1" });
 
 function updateLink() {
-    const { state, since, retryAt } = live.link;
+    const { state, retryAt } = live.link;
     const isLost = state === "lost";
     const isBlocked = !isLost && !live.ready.ready;
     setAttribute(document.body, "data-link", state);
@@ -67,7 +67,7 @@ function updateLink() {
         setSymbol(bannerSign, "unlink");
         setText(bannerTitle, `${texts.link.banner}.`);
         const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-        setText(bannerText, `${live.isLoaded ? texts.link.stale(clockTime(new Date(since))) : texts.link.never} ${texts.link.retry(seconds)}`);
+        setText(bannerText, `${live.isLoaded ? texts.link.stale(clockTime(new Date(live.heardAt))) : texts.link.never} ${texts.link.retry(seconds)}`);
     } else if (isBlocked) {
         const [reason] = live.ready.reasons;
         setSymbol(bannerSign, "error");
@@ -167,6 +167,10 @@ listen((kind) => {
         updateTitle();
     }
 });
+// A file that misses the import page's zone would replace the page.
+for (const kind of ["dragover", "drop"]) {
+    window.addEventListener(kind, (event) => event.preventDefault());
+}
 window.addEventListener("hashchange", go);
 setInterval(() => {
     setText(clock, clockTime(new Date()).slice(0, 5));

@@ -1,6 +1,7 @@
 // Pieces that several pages have: a verdict in a line, a page that loads, a list that goes on.
 import { el, symbol } from "./dom.js";
 import { outcomes } from "./faces.js";
+import { reasonsAsked } from "./live.js";
 import { texts } from "./texts.js";
 
 export function outcomeBadge(outcome, isLarge = false) {
@@ -15,7 +16,7 @@ export function loading(root, load) {
     root.replaceChildren(wait);
     const run = async () => {
         try {
-            const nodes = await load();
+            const [nodes] = await Promise.all([load(), reasonsAsked]);
             if (root.isConnected) {
                 root.replaceChildren(...[nodes].flat());
             }

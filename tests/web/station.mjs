@@ -130,7 +130,8 @@ export class Station {
         const log = join(this.dir, `${rack.name}.log`);
         const out = openSync(log, "w");
         const sim = spawn(CERTLINE_SIM, ["--dir", join(this.dir, rack.name), "--boards", rack.boards, "--baud", rack.baud ?? 115200,
-            "--control", join(this.dir, `${rack.name}.sock`), ...faults, ...more].map(String), { stdio: ["ignore", out, out] });
+            "--control", join(this.dir, `${rack.name}.sock`),
+            "--imei0", 35146580000000 + 10000 * this.racks.indexOf(rack), ...faults, ...more].map(String), { stdio: ["ignore", out, out] });
         this.sims.set(rack.name, sim);
         await until("the boards", () => /^ready/m.test(readFileSync(log, "utf8")));
     }
