@@ -17,6 +17,7 @@
 
 #include "api/api.h"
 #include "app_actors.h"
+#include "app_export.h"
 #include "app_line.h"
 #include "app_state.h"
 #include "base/bell.h"
@@ -169,6 +170,12 @@ static void source_reader_close(void *ctx, struct store_reader *reader)
     store_reader_close(reader);
 }
 
+static int source_export_part(void *ctx, struct store_reader *reader, const struct api_export *what,
+                              struct api_export_part *ret, struct err_info *reterr)
+{
+    return app_export_part(&((struct app *)ctx)->state, reader, what, ret, reterr);
+}
+
 static int import_submit(void *ctx, struct store_op **ops, size_t n)
 {
     return app_store_submit(&((struct app *)ctx)->store, ops, n);
@@ -273,6 +280,7 @@ static int start_api(struct app *app, struct err_info *reterr)
                 .submit = source_submit,
                 .reader_open = source_reader_open,
                 .reader_close = source_reader_close,
+                .export_part = source_export_part,
                 .import_open = source_import_open,
                 .import_feed = source_import_feed,
                 .import_finish = source_import_finish,

@@ -16,8 +16,10 @@
 #include "base/err.h"
 #include "base/span.h"
 
-struct config;            /* config.h */
-struct json;              /* base/json.h */
+struct config;     /* config.h */
+struct json;       /* base/json.h */
+struct api_export; /* api/api.h */
+struct api_export_part;
 struct store_import_file; /* store/store.h */
 
 /* Runs the station until SIGTERM or SIGINT. Returns 0 after an ordered end. The configuration is borrowed. */
@@ -37,6 +39,9 @@ int app_direct_import(struct app_direct *direct, struct span piece, bool is_dry_
 
 /* A file whose bundles were imported goes on record. */
 int app_direct_record(struct app_direct *direct, const struct store_import_file *file,
+                      struct err_info *reterr);
+/* One part of an export, as the API gives it. */
+int app_direct_export(struct app_direct *direct, const struct api_export *what, struct api_export_part *ret,
                       struct err_info *reterr);
 void app_direct_close(struct app_direct *direct); /* NULL is allowed */
 

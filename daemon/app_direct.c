@@ -4,14 +4,17 @@
 #include <string.h>
 
 #include "app.h"
+#include "app_export.h"
 #include "app_state.h"
 #include "base/buf.h"
 #include "exchange/import.h"
 #include "pki/init.h"
+#include "store/read.h"
 #include "store/store.h"
 
 struct app_direct {
     struct app_state state;
+    struct store_reader *reader; /* of exports; NULL until the first one */
 };
 
 int app_direct_open(const struct config *config, struct app_direct **ret, struct err_info *reterr)
@@ -85,9 +88,19 @@ int app_direct_record(struct app_direct *direct, const struct store_import_file 
                  : 0;
 }
 
+int app_direct_export(struct app_direct *direct, const struct api_export *what, struct api_export_part *ret,
+                      struct err_info *reterr)
+{
+    int r = direct->reader
+                ? 0
+                : store_reader_open(&direct->reader, direct->state.config->state_dir, NULL, reterr);
+    return r < 0 ? r : app_export_part(&direct->state, direct->reader, what, ret, reterr);
+}
+
 void app_direct_close(struct app_direct *direct)
 {
     if (direct) {
+        store_reader_close(direct->reader);
         app_state_close(&direct->state);
         free(direct);
     }

@@ -108,6 +108,13 @@ static const struct command {
      TAKES_CONFIG | TAKES_FILES | FILES_OPTIONAL | TAKES_FORMAT | TAKES_PRODUCT | TAKES_LOT | TAKES_DRY_RUN |
          TAKES_PSK | TAKES_OUTPUT,
      true, "Takes bundles from files and folders; - is standard input."},
+    {"export", cmd_export,
+     "export [-c FILE] [--work-order ID] [--product NAME] [--from TIME] [--to TIME] [--template FILE] -o "
+     "FOLDER "
+     "FORMAT...",
+     TAKES_CONFIG | TAKES_FILES | TAKES_FILTER | TAKES_PRODUCT | TAKES_TEMPLATE | TAKES_OUTPUT, true,
+     "Writes the boards that passed as the clouds take them: onboarding, devinfo, attestation_tokens, claim, "
+     "manager, aws, azure, template."},
     {"lint", cmd_lint,
      "lint [--ca FILE] [-c FILE --product NAME] [--type TYPE] [--fix [-o FILE]] [--json] FILE...",
      TAKES_CONFIG | TAKES_FILES | TAKES_CA | TAKES_PRODUCT | TAKES_TYPE | TAKES_FIX | TAKES_OUTPUT |

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "job/verdict.h"
@@ -55,7 +56,8 @@ struct response {
     int retry_after_s; /* 0: not said */
     bool must_close;   /* nothing more may be read from this connection */
 
-    /* Of an export's part: headers Certline-Next (where the next one begins), Certline-Rows, Certline-Skipped. */
+    /* Of an export's part: headers Certline-Next (where the next one begins), Certline-Rows,
+     * Certline-Skipped. */
     bool is_part;
     char next[96]; /* empty: this is the last one */
     uint32_t rows, skipped;

@@ -11,14 +11,14 @@
 #include "api/asset.h"
 #include "api/handle.h"
 
-#define BODY_SMALL  ((size_t)16 * 1024)
+#define BODY_SMALL    ((size_t)16 * 1024)
 #define BODY_TEMPLATE ((size_t)256 * 1024)
-#define BODY_IMPORT ((size_t)512 * 1024 * 1024) /* 100,000 bundles with RSA keys are half of that */
+#define BODY_IMPORT   ((size_t)512 * 1024 * 1024) /* 100,000 bundles with RSA keys are half of that */
 
-#define ROLE_RACK   (ROLE_OPERATOR | ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
-#define ROLE_PLAN   (ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
-#define ROLE_EXPORT (ROLE_PLAN | ROLE_AUDITOR)
-#define ROLE_REPAIR (ROLE_ENGINEER | ROLE_ADMIN)
+#define ROLE_RACK     (ROLE_OPERATOR | ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
+#define ROLE_PLAN     (ROLE_ENGINEER | ROLE_MES | ROLE_ADMIN)
+#define ROLE_EXPORT   (ROLE_PLAN | ROLE_AUDITOR)
+#define ROLE_REPAIR   (ROLE_ENGINEER | ROLE_ADMIN)
 
 static const char *const order_params[] = {"state", "limit", "cursor", NULL};
 static const char *const job_params[] = {"work_order", "slot", "imei",  "outcome", "reason",
@@ -65,8 +65,8 @@ const struct route routes[] = {
     {METHOD_POST, "/api/v1/bundles/{id}/retire", handle_bundle_retire, ROLE_REPAIR, CONTENT_JSON, BODY_SMALL,
      RUN_QUERY, NULL},
 
-    {METHOD_POST, "/api/v1/exports/template", handle_export_template, ROLE_EXPORT, CONTENT_JSON, BODY_TEMPLATE,
-     RUN_QUERY, export_params},
+    {METHOD_POST, "/api/v1/exports/template", handle_export_template, ROLE_EXPORT, CONTENT_JSON,
+     BODY_TEMPLATE, RUN_QUERY, export_params},
     {METHOD_GET, "/api/v1/exports/{id}", handle_export, ROLE_EXPORT, 0, 0, RUN_QUERY, export_params},
 
     {METHOD_GET, "/api/v1/jobs", handle_jobs, ROLE_ANY, 0, 0, RUN_QUERY, job_params},

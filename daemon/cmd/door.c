@@ -1,11 +1,15 @@
 #include "cmd/door.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "app.h"
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "cmd/http_client.h"
@@ -114,6 +118,112 @@ int door_record(const struct door *door, const struct store_import_file *file, s
                                          .body = span_str(body),
                                          .answer_max = 65536};
     r = post(door, &request, 201, NULL, reterr);
+    free(body);
+    return r;
+}
+
+/* ---- exports */
+
+/* Adds a query parameter, every octet but letters and digits escaped. */
+static void add_param(struct buf *target, const char *name, const char *value)
+{
+    if (value == NULL || *value == '\0') {
+        return;
+    }
+    buf_add_char(target, strchr(target->at, '?') != NULL ? '&' : '?');
+    buf_add_str(target, name);
+    buf_add_char(target, '=');
+    for (; *value != '\0'; value++) {
+        if (isalnum((unsigned char)*value)) {
+            buf_add_char(target, *value);
+        } else {
+            buf_add_char(target, '%');
+            buf_add_hex(target, (const uint8_t *)value, 1);
+        }
+    }
+}
+
+static void add_time(struct buf *target, const char *name, int64_t wall_ms)
+{
+    char text[CLOCK_RFC3339_SIZE] = "";
+    if (wall_ms > 0) {
+        clock_rfc3339(wall_ms, text);
+    }
+    add_param(target, name, text);
+}
+
+static char *template_body(struct span template)
+{
+    struct json *tree = json_new_object();
+    char *body = json_put_span(tree, "template", template) == 0 ? json_dump(tree, JSON_FORM_COMPACT) : NULL;
+    json_free(tree);
+    return body;
+}
+
+static int call_export(const struct door *door, const struct http_request *request,
+                       struct api_export_part *ret, struct err_info *reterr)
+{
+    int fd = http_connect(door->socket_path, reterr);
+    if (fd < 0) {
+        return fd;
+    }
+    struct http_answer answer = {0};
+    int r = http_call(fd, request, &answer, reterr);
+    close(fd);
+    if (r == 0 && answer.status != 200) {
+        r = answer.status == 404 ? ERR_NOT_FOUND : ERR_REFUSED;
+        struct err_info why = {0};
+        (void)door_problem(&answer, &why);
+        err_set(reterr, r, "%s", why.text);
+    }
+    if (r == 0) {
+        *ret = (struct api_export_part){.body = answer.body,
+                                        .body_len = answer.body_len,
+                                        .rows = answer.rows,
+                                        .n_skipped = answer.skipped};
+        memcpy(ret->next, answer.next, sizeof(ret->next));
+        answer.body = NULL;
+    }
+    http_answer_done(&answer);
+    return r;
+}
+
+int door_export(const struct door *door, const struct api_export *what, bool wants_skipped,
+                struct api_export_part *ret, struct err_info *reterr)
+{
+    if (!door->socket_path) {
+        int r = app_direct_export(door->direct, what, ret, reterr);
+        if (r == 0) {
+            free(wants_skipped ? ret->body : ret->skipped);
+            ret->body = wants_skipped ? ret->skipped : ret->body;
+            ret->body_len = wants_skipped ? ret->skipped_len : ret->body_len;
+            ret->skipped = NULL;
+        }
+        return r;
+    }
+    char memory[1024];
+    struct buf target;
+    buf_init(&target, memory, sizeof(memory));
+    buf_add_str(&target, "/api/v1/exports/");
+    buf_add_str(&target, what->format);
+    add_param(&target, "work_order", what->work_order);
+    add_param(&target, "product", what->product);
+    add_param(&target, "cursor", what->cursor);
+    add_time(&target, "from", what->from_wall_ms);
+    add_time(&target, "to", what->to_wall_ms);
+    add_param(&target, "skipped", wants_skipped ? "true" : "");
+    bool has_template = what->template.len > 0;
+    char *body = has_template ? template_body(what->template) : NULL;
+    if (target.is_cut || (has_template && !body)) {
+        free(body);
+        return err_set(reterr, ERR_RANGE, "the question is too long");
+    }
+    const struct http_request request = {.method = has_template ? "POST" : "GET",
+                                         .target = memory,
+                                         .content_type = has_template ? "application/json" : NULL,
+                                         .body = body ? span_str(body) : span_of(NULL, 0),
+                                         .answer_max = (size_t)64 * 1024 * 1024};
+    int r = call_export(door, &request, ret, reterr);
     free(body);
     return r;
 }

@@ -146,6 +146,8 @@ struct head {
     bool has_length, is_chunked;
     size_t length;
     char content_type[64];
+    char next[96];
+    uint32_t rows, skipped;
 };
 
 /* Digits of `base` and nothing else, within `max`. */
@@ -203,6 +205,15 @@ static int take_header(struct head *head, const char *line, size_t body_max)
             return ERR_FORMAT;
         }
         head->is_chunked = true;
+    }
+    if (name == 13 && strncasecmp(line, "Certline-Next", name) == 0) {
+        (void)snprintf(head->next, sizeof(head->next), "%.95s", value);
+    }
+    if (name == 13 && strncasecmp(line, "Certline-Rows", name) == 0) {
+        head->rows = (uint32_t)strtoul(value, NULL, 10);
+    }
+    if (name == 16 && strncasecmp(line, "Certline-Skipped", name) == 0) {
+        head->skipped = (uint32_t)strtoul(value, NULL, 10);
     }
     if (name == 12 && strncasecmp(line, "Content-Type", name) == 0) {
         size_t len = strcspn(value, "; \t");
@@ -333,6 +344,9 @@ int http_call(int fd, const struct http_request *request, struct http_answer *re
     body.at[body.len] = '\0';
     *ret = (struct http_answer){.status = head.status, .body = body.at, .body_len = body.len};
     memcpy(ret->content_type, head.content_type, sizeof(ret->content_type));
+    memcpy(ret->next, head.next, sizeof(ret->next));
+    ret->rows = head.rows;
+    ret->skipped = head.skipped;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -24,8 +25,10 @@ struct http_request {
 
 struct http_answer {
     int status;
-    char content_type[64]; /* lower case, without parameters; empty when there is none */
-    char *body;            /* NUL-terminated; owned */
+    char content_type[64];  /* lower case, without parameters; empty when there is none */
+    char next[96];          /* Certline-Next; empty when there is none */
+    uint32_t rows, skipped; /* Certline-Rows, Certline-Skipped; 0 when there are none */
+    char *body;             /* NUL-terminated; owned */
     size_t body_len;
 };
 

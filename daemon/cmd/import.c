@@ -276,23 +276,16 @@ static int import_all(struct run *run)
     return finish(run, r, &info);
 }
 
-static int check_args(struct run *run)
+/* What the command line alone says. */
+static int check_usage(const struct cmd_args *args)
 {
-    const struct cmd_args *args = run->args;
-    if (args->product) {
-        run->product = config_find_product(run->config, args->product);
-        if (!run->product) {
-            fprintf(stderr, "certlined: the configuration has no product %s\n", args->product);
-            return CMD_USAGE;
-        }
-    }
     if (args->format && convert_format_from_name(args->format) < 0) {
         fprintf(stderr, "certlined: there is no format %s; it is ndjson, csv, manager or folder\n",
                 args->format);
         return CMD_USAGE;
     }
     if ((args->n_files > 0) == (args->generate_psk != NULL)) {
-        fprintf(stderr, "certlined: import needs files, or --generate-psk and none\n");
+        fprintf(stderr, "certlined: import needs a file, or --generate-psk and none\n");
         return CMD_USAGE;
     }
     if (args->output && !args->generate_psk) {
@@ -302,17 +295,31 @@ static int check_args(struct run *run)
     return CMD_DONE;
 }
 
+static int find_product(struct run *run)
+{
+    const struct cmd_args *args = run->args;
+    if (args->product) {
+        run->product = config_find_product(run->config, args->product);
+        if (!run->product) {
+            fprintf(stderr, "certlined: the configuration has no product %s\n", args->product);
+            return CMD_USAGE;
+        }
+    }
+    return CMD_DONE;
+}
+
 int cmd_import(const struct cmd_args *args)
 {
     struct config *config = NULL;
-    int r = cmd_load(args, &config);
+    int r = check_usage(args);
+    r = r == CMD_DONE ? cmd_load(args, &config) : r;
     if (r != CMD_DONE) {
         return r;
     }
     struct run run = {.args = args,
                       .config = config,
                       .rows = {.is_dry_run = args->dry_run, .shows_progress = isatty(STDERR_FILENO) == 1}};
-    r = check_args(&run);
+    r = find_product(&run);
     struct cmd_args made; /* the file that was generated is imported as any other */
     char *files[] = {NULL};
     if (r == CMD_DONE && args->generate_psk) {

@@ -146,6 +146,31 @@ static inline void fake_reader_close(void *ctx, struct store_reader *reader)
     (void)ctx, (void)reader;
 }
 
+/* Two parts of the format "devinfo" and none of any other. */
+static inline int fake_export_part(void *ctx, struct store_reader *reader, const struct api_export *what,
+                                   struct api_export_part *ret, struct err_info *reterr)
+{
+    (void)ctx;
+    (void)reader;
+    if (strcmp(what->format, "devinfo") != 0 && strcmp(what->format, "template") != 0) {
+        return err_set(reterr, ERR_NOT_FOUND, "there is no export %.40s", what->format);
+    }
+    const char *text = what->template.len > 0 ? "by a template"
+                       : what->cursor != NULL ? "second\n"
+                                              : "first\n";
+    *ret = (struct api_export_part){.body = strdup(text),
+                                    .body_len = strlen(text),
+                                    .skipped = strdup("1: no\n"),
+                                    .skipped_len = 6,
+                                    .content_type = "text/csv",
+                                    .rows = 1,
+                                    .n_skipped = 1};
+    if (what->cursor == NULL) {
+        strcpy(ret->next, "7.x");
+    }
+    return 0;
+}
+
 static inline void *fake_import_open(void *ctx, bool is_dry_run, struct err_info *reterr)
 {
     (void)is_dry_run;
@@ -258,6 +283,7 @@ static inline struct api_sources fake_sources(struct fake *f)
         .submit = fake_submit,
         .reader_open = fake_reader_open,
         .reader_close = fake_reader_close,
+        .export_part = fake_export_part,
         .import_open = fake_import_open,
         .import_feed = fake_import_feed,
         .import_finish = fake_import_finish,
