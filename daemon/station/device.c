@@ -393,15 +393,18 @@ static uint64_t fingerprint(const struct device *d, enum slot_state state, enum 
     return mix;
 }
 
-static void show_job(struct slot_view *v, const struct job *job)
+static void show_job(struct slot_view *v, const struct slot_view *before, const struct job *job)
 {
+    /* A lent message may be in another thread's hands: what its answer fills in is not ours to read. */
+    bool is_same = strcmp(before->job, job->msg.job) == 0;
+    const char *earlier = !job->msg_is_out ? job->msg.earlier_job : is_same ? before->earlier_job : "";
+    buf_copy(v->earlier_job, sizeof(v->earlier_job), span_str(earlier));
     memcpy(v->imei, job->msg.imei, sizeof(v->imei));
     memcpy(v->uuid, job->msg.uuid, sizeof(v->uuid));
     memcpy(v->model, job->msg.model, sizeof(v->model));
     memcpy(v->modem_firmware, job->msg.modem_firmware, sizeof(v->modem_firmware));
     memcpy(v->order, job->msg.order, sizeof(v->order));
     memcpy(v->job, job->msg.job, sizeof(v->job));
-    memcpy(v->earlier_job, job->msg.earlier_job, sizeof(v->earlier_job));
     buf_copy(v->step, sizeof(v->step), span_str(job_step(job)));
     v->progress_permille = job_progress_permille(job);
     v->proof = job->msg.proof;
@@ -438,7 +441,7 @@ static void show(struct device *d, struct device_host *host, enum slot_state sta
     bool is_somebody = d->port != PORT_ABSENT && !is_seat_empty(d);
     if (is_somebody || was_pulled) {
         if (d->has_job && !d->wants_job && d->port != PORT_OPENING) {
-            show_job(&fresh, &d->job);
+            show_job(&fresh, v, &d->job);
             if (job_tells(d)) {
                 show_verdict(&fresh, &d->job.verdict, d->job.msg.ended_wall_ms);
             }

@@ -1,4 +1,5 @@
 #!/bin/bash
+# ctest: tsan
 # The disk with the state is full while a rack is provisioned. No board may be told as PASS whose PASS is not stored, no new
 # one is taken, the station says so, and when there is room again everything goes on by itself. The state lies on a small
 # tmpfs, which only root may mount.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# ctest: tsan
 # The first look a program takes at a station, with nothing but curl: what is there, what is refused and how, through TCP
 # and through the station's own socket.
 . "$(dirname "$0")/common/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# ctest: tsan
 # A rack of 16 boards from nothing to PASS, looked at from every side: the boards' own memory, jobs, events, stock and
 # order must tell one story. Then what is sent twice: the order and the import.
 . "$(dirname "$0")/common/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# ctest: tsan
 # Cables. Boards are pulled in the middle of their jobs, put back, and moved to other slots: the IMEI is the identity, so
 # each goes on with the bundle it has, wherever it stands. Two boards with one IMEI are both held until a person says which
 # may go on. A port that is no terminal, or cannot be opened, is told and disturbs nobody.

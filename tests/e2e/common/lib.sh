@@ -184,7 +184,7 @@ await_slot() { await "slot $1 with $2" slot_is "$1" "$2"; }
 
 # watch CONDITIONS [SIGNAL]: asks without a pause until they hold (tool.py says which there are), and sends the
 # daemon the signal in that moment.
-watch() { tool watch "$url" "$1" "$BOUND" ${2:+"$daemon" "$2"}; }
+watch() { tool watch "$url" "$1" "$BOUND" ${2:+"$daemon" "$2"} >/dev/null; }
 
 # --- boards -----------------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@
                                        passed and N jobs too (until-passed:N), or with the first comment (quiet)
   stalled URL N OUT                    N viewers that never read; writes a line to OUT once all are there
 
-Conditions, with commas between them: event:KIND:N (N events of that kind are on record), step:NAME:N, state:NAME:N and
-outcome:NAME:N (at least N slots show it).
+Conditions, with commas between them: event:KIND:N (N events of that kind are on record), new:KIND:N (since
+the watch began), step:NAME:N, state:NAME:N and outcome:NAME:N (at least N slots show it).
 """
 import base64
 import fcntl
@@ -150,13 +150,16 @@ def watch(url, conditions, bound, pid=None, signal_name=None):
     """Slots are looked at anew for all conditions at once; what events have said stays said."""
     wanted = [c.split(":") for c in conditions.split(",")]
     station, end = Station(url), time.monotonic() + float(bound)
+    before = max((e["seq"] for e in station.events()), default=0)
     after, events, seen = 0, [], []
+    print("watching", flush=True)
     while time.monotonic() < end:
-        if any(kind == "event" for kind, _, _ in wanted):
+        if any(kind in ("event", "new") for kind, _, _ in wanted):
             events += station.events(after)
             after = events[-1]["seq"] if events else 0
         slots = station.get("/api/v1/slots")["slots"]
         seen = [sum(e["kind"] == name for e in events) if kind == "event" else
+                sum(e["kind"] == name and e["seq"] > before for e in events) if kind == "new" else
                 sum((s["verdict"] or {}).get("outcome") == name for s in slots) if kind == "outcome" else
                 sum(s[kind] == name for s in slots) for kind, name, _ in wanted]
         if all(n >= int(least) for n, (_, _, least) in zip(seen, wanted)):
