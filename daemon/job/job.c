@@ -27,6 +27,7 @@
 #define REPEAT_PAUSE_US   (100 * US_PER_MS)
 #define MESSAGE_PAUSE_US  (500 * US_PER_MS)
 #define MESSAGE_TRIES     10
+#define FRAMES_TIMEOUT_US (2 * US_PER_S) /* then it is asked what has become of it */
 #define SEND_SLACK_US     (2 * US_PER_S) /* beyond the wire's own time: other traffic of the USB bus */
 
 _Static_assert(PLAN_ROWS <= JOB_ROWS_MAX, "struct job counts rules for every row");
@@ -74,6 +75,7 @@ static void forget_secrets(struct job *job)
 {
     dialogue_forget_secrets(&job->dialogue);
     wipe(job->msg.content, job->msg.content_len);
+    wipe((uint8_t *)job->config.frames, FRAMES_BURST_SIZE);
     job->msg.content_len = 0;
 }
 
@@ -92,6 +94,7 @@ static void go_to(struct job *job, enum plan_row row, int64_t now_us)
 static void go_leave(struct job *job, int64_t now_us)
 {
     job->limit_us = TIME_NEVER;
+    job->is_framing = false;
     chat_cancel(&job->chat);
     if (job->row < PLAN_LEAVE) {
         go_to(job, PLAN_LEAVE, now_us);
@@ -119,6 +122,8 @@ static void end_with(struct job *job, enum outcome outcome, enum fault fault, en
 static void start_contact(struct job *job, bool is_fresh, int64_t limit_us, int64_t now_us)
 {
     chat_cancel(&job->chat);
+    job->is_framing = false;
+    job->has_ident = false;
     job->contact_until_us = now_us + limit_us;
     contact_begin(&job->contact, is_fresh);
     go_to(job, PLAN_CONTACT, now_us);
@@ -168,6 +173,19 @@ static void submit(struct job *job, const struct chat_command *command, int64_t 
                   command->tail);
 }
 
+/* The next exchange of a checked transfer. What it holds is as secret as the content. */
+static void submit_frames(struct job *job, int64_t now_us)
+{
+    size_t n = frames_next(&job->frames, job->config.frames);
+    struct chat_command command = {
+        .content = span_of(job->config.frames, n),
+        .is_raw = true,
+        .prefix = FRAMES_PREFIX,
+        .timeout_us = FRAMES_TIMEOUT_US,
+    };
+    submit(job, &command, now_us);
+}
+
 static void start_at(struct job *job, const struct row *row, int64_t now_us)
 {
     struct chat_command command = {
@@ -177,6 +195,14 @@ static void start_at(struct job *job, const struct row *row, int64_t now_us)
     };
     if (row->send) {
         row->send(job, &command);
+    }
+    if (row->group == GROUP_WRITE && job->has_transfer) {
+        const struct ledger_entry *e = &job->msg.entries[job->entry];
+        frames_start(&job->frames, e->sec_tag, e->type, command.content, &e->expected,
+                     rows_has_more_to_write(job));
+        job->is_framing = true;
+        submit_frames(job, now_us);
+        return;
     }
     submit(job, &command, now_us);
 }
@@ -400,10 +426,9 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
     }
 }
 
-static void on_no(struct job *job, const struct chat_event *event, int64_t now_us)
+static void on_no(struct job *job, int code, int64_t now_us)
 {
     const struct row *row = current(job);
-    int code = code_of(event);
     const struct no_rule *rule = plan_no_rule(row->group, code);
     count_against_entry(job, row, code);
     /* A list that never ends while small commands work is one that the AT host's reply buffer cannot hold. */
@@ -411,7 +436,7 @@ static void on_no(struct job *job, const struct chat_event *event, int64_t now_u
         job->no_taken[job->row] > 0) {
         job->lists_by_tag = true;
     }
-    if (row->group == GROUP_LEAVE) {
+    if (row->group == GROUP_LEAVE && job->no_taken[job->row] >= rule->times) {
         note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
         left_badly(job, now_us);
         return;
@@ -444,6 +469,52 @@ static void on_contact_done(struct job *job, const struct chat_event *event, int
     start_probe(job, now_us);
 }
 
+static int frames_code_of(const struct chat_event *event)
+{
+    switch (event->end) {
+    case CHAT_END_OK:
+        return 0;
+    case CHAT_END_ERROR:
+        return -1;
+    case CHAT_END_CME:
+        return event->code;
+    case CHAT_END_TIMEOUT:
+        break;
+    }
+    return -2;
+}
+
+/* One exchange of a checked transfer has ended. */
+static void on_frames_done(struct job *job, const struct chat_event *event, int64_t now_us)
+{
+    enum frames_state before = job->frames.state;
+    frames_end(&job->frames, frames_code_of(event));
+    switch (job->frames.state) {
+    case FRAMES_DONE:
+        job->is_framing = false;
+        apply(job, current(job)->end(job), now_us);
+        return;
+    case FRAMES_FAILED:
+        job->is_framing = false;
+        on_no(job,
+              job->frames.code == -1   ? CODE_ERROR
+              : job->frames.code == -2 ? CODE_TIMEOUT
+                                       : job->frames.code,
+              now_us);
+        return;
+    case FRAMES_ASK:
+        if (before == FRAMES_ASK) { /* still being written, or not answered: in a moment */
+            job->resume_us = now_us + REPEAT_PAUSE_US;
+            return;
+        }
+        break;
+    case FRAMES_BEGIN:
+    case FRAMES_BURST:
+        break;
+    }
+    submit_frames(job, now_us);
+}
+
 static void on_done(struct job *job, const struct chat_event *event, int64_t now_us)
 {
     job->tx_octets += event->tx_octets;
@@ -461,10 +532,12 @@ static void on_done(struct job *job, const struct chat_event *event, int64_t now
     const struct row *row = current(job);
     if (row->kind == ROW_CONTACT) {
         on_contact_done(job, event, now_us);
+    } else if (job->is_framing) {
+        on_frames_done(job, event, now_us);
     } else if (event->end == CHAT_END_OK) {
         apply(job, row->end ? row->end(job) : ROW_NEXT, now_us);
     } else {
-        on_no(job, event, now_us);
+        on_no(job, code_of(event), now_us);
     }
 }
 
@@ -507,7 +580,9 @@ static void on_event(struct job *job, const struct chat_event *event, int64_t no
         dialogue_received(&job->dialogue, now_us, event->line, true);
         job->lines_seen++;
         job->is_odd = job->is_odd || event->is_overlong;
-        if (row->kind == ROW_AT && row->line && !event->is_overlong) {
+        if (job->is_framing) {
+            frames_line(&job->frames, event->line);
+        } else if (row->kind == ROW_AT && row->line && !event->is_overlong) {
             row->line(job, event->line);
         }
         return;
@@ -880,7 +955,11 @@ void job_tick(struct job *job, int64_t now_us)
     }
     if (now_us >= job->resume_us) {
         job->resume_us = TIME_NEVER;
-        start_row(job, now_us);
+        if (job->is_framing) {
+            submit_frames(job, now_us);
+        } else {
+            start_row(job, now_us);
+        }
     }
     tick_chat(job, now_us);
     if (job->phase != JOB_ENDED && current(job)->kind == ROW_CONTACT && now_us >= contact_time(job)) {

@@ -16,6 +16,7 @@
 #include "at/chat.h"
 #include "job/contact.h"
 #include "job/dialogue.h"
+#include "job/frames.h"
 #include "job/ledger.h"
 #include "job/product.h"
 #include "job/verdict.h"
@@ -30,8 +31,10 @@
 struct job_config {
     uint8_t *content; /* JOB_CONTENT_SIZE octets of secret memory (base/secret.h), the job's alone */
     char *line;       /* JOB_LINE_SIZE */
-    char *splice;     /* JOB_SPLICE_SIZE */
-    char *dialogue;   /* JOB_DIALOGUE_SIZE */
+    char
+        *frames; /* FRAMES_BURST_SIZE octets of secret memory: what of a credential is on its way in frames */
+    char *splice;   /* JOB_SPLICE_SIZE */
+    char *dialogue; /* JOB_DIALOGUE_SIZE */
 };
 
 enum job_phase {
@@ -100,6 +103,7 @@ struct job {
     struct chat chat;
     struct contact contact;
     struct dialogue dialogue;
+    struct frames frames;
     struct ledger_msg msg;
     bool msg_is_wanted; /* to be fetched by the station */
     bool msg_is_out;    /* lent */
@@ -134,6 +138,10 @@ struct job {
     uint8_t reboots, recoveries, rounds, rereads;
     int8_t cfun_found; /* -1: not known */
     bool has_heard;    /* any octet came */
+    bool has_asked;    /* who the firmware is */
+    bool has_transfer; /* it is ours: credentials go in checked frames */
+    bool has_ident;    /* it said everything at once in this contact */
+    bool is_framing;   /* the present row is such a transfer */
     bool is_clean;     /* contact was made: what the board prints is known not to be a dead session's rest */
     bool is_deaf;      /* it no longer answers: nothing more is sent */
     bool is_lost;      /* the port is gone */

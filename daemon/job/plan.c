@@ -19,28 +19,41 @@ static const struct row rows[PLAN_ROWS] = {
      *  < OK                    from here on a "no" has a number                                                      */
     [PLAN_CMEE]       = {.name = "cmee", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_SETUP,
                          .text = "AT+CMEE=1", .timeout_ms = 2000},
+    /*  > AT#IDENT              our own firmware says all at once; every other one says ERROR
+     *  < #IDENT: transfer,1,8192,2048
+     *  < #IDENT: modem,mfw_nrf91x1_2.0.2
+     *  < #IDENT: imei,351465800000002
+     *  < OK                                                                                                          */
+    [PLAN_IDENT]      = {.name = "ident", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_may_ident, .text = "AT#IDENT", .prefix = "#IDENT:",
+                         .line = rows_line_ident, .end = rows_end_ident, .timeout_ms = 2000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    /*  > AT#CRED=3             whatever another host left there
+     *  < OK                                                                                                          */
+    [PLAN_CLEAR]      = {.name = "clear", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_has_transfer, .text = "AT#CRED=3", .timeout_ms = 2000},
     /*  > AT+CGSN=1
      *  < +CGSN: "351465800000002"
      *  < OK                                                                                                          */
-    [PLAN_IMEI]       = {.name = "imei", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+    [PLAN_IMEI]       = {.name = "imei", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY, .run_if = rows_if_no_ident,
                          .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei, .end = rows_end_identity,
                          .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
     /*  > AT+CGMR
      *  < mfw_nrf91x1_2.0.2
      *  < OK                                                                                                          */
-    [PLAN_FIRMWARE]   = {.name = "firmware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+    [PLAN_FIRMWARE]   = {.name = "firmware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY, .run_if = rows_if_no_ident,
                          .text = "AT+CGMR", .prefix = "", .line = rows_line_firmware, .end = rows_end_firmware,
                          .timeout_ms = 2000, .tries = 3, .odd = REASON_identity_missing},
     /*  > AT+CGMM
      *  < nRF9151-LACA
      *  < OK                                                                                                          */
-    [PLAN_MODEL]      = {.name = "model", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY,
+    [PLAN_MODEL]      = {.name = "model", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_IDENTITY, .run_if = rows_if_no_ident,
                          .text = "AT+CGMM", .prefix = "", .line = rows_line_model, .end = rows_end_identity,
                          .timeout_ms = 2000, .tries = 3, .odd = REASON_identity_missing},
     /*  > AT%HWVERSION
      *  < %HWVERSION: nRF9151 LACA A0A
      *  < OK                                                                                                          */
-    [PLAN_HARDWARE]   = {.name = "hardware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+    [PLAN_HARDWARE]   = {.name = "hardware", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL, .run_if = rows_if_no_ident,
                          .text = "AT%HWVERSION", .prefix = "%HWVERSION:", .line = rows_line_hardware, .timeout_ms = 2000},
     /*  > AT%DEVICEUUID
      *  < %DEVICEUUID: 504d5632-3739-42fb-80c8-1411df972166
@@ -51,7 +64,7 @@ static const struct row rows[PLAN_ROWS] = {
     /*  > AT%XVBAT
      *  < %XVBAT: 3600
      *  < OK                                                                                                          */
-    [PLAN_SUPPLY]     = {.name = "supply", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
+    [PLAN_SUPPLY]     = {.name = "supply", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL, .run_if = rows_if_no_ident,
                          .text = "AT%XVBAT", .prefix = "%XVBAT:", .line = rows_line_supply, .timeout_ms = 2000},
     /*  the station: an order, a start, no twin in another slot                                                       */
     [PLAN_ADMIT]      = {.name = "admit", .kind = ROW_ADMIT, .phase = JOB_ADMITTING, .run_if = rows_if_not_admitted},
@@ -163,24 +176,28 @@ static const struct row rows[PLAN_ROWS] = {
 
 static const struct no_rule rules[] = {
     /* group           code          action    times  outcome       fault          reason                    bundle */
-    {GROUP_SETUP,    CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_SETUP,    707,          NO_REPEAT,  8,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "octets are lost in every command"},
+    {GROUP_SETUP,    CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
     {GROUP_SETUP,    CODE_ERROR,   NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_SETUP,    528,          NO_END,     0,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
     {GROUP_SETUP,    CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_IDENTITY, CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_IDENTITY, 707,          NO_REPEAT,  8,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "octets are lost in every command"},
+    {GROUP_IDENTITY, CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
     {GROUP_IDENTITY, CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_identity_missing,  KEEP, NULL},
 
-    {GROUP_OPTIONAL, CODE_TIMEOUT, NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_OPTIONAL, CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
     {GROUP_OPTIONAL, CODE_ANY,     NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_LIST,     CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "the list was never finished"},
+    {GROUP_LIST,     707,          NO_REPEAT,  8,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "octets are lost in every command"},
+    {GROUP_LIST,     CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "the list was never finished"},
     {GROUP_LIST,     513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_LIST,     60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
     {GROUP_LIST,     CODE_ERROR,   NO_SETUP,   2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_LIST,     CODE_ANY,     NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    {GROUP_DELETE,   CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "a deletion was never answered"},
+    {GROUP_DELETE,   707,          NO_REPEAT,  8,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "octets are lost in every command"},
+    {GROUP_DELETE,   CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "a deletion was never answered"},
     {GROUP_DELETE,   513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_DELETE,   514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
     {GROUP_DELETE,   518,          NO_OFFLINE, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
@@ -191,7 +208,8 @@ static const struct no_rule rules[] = {
 
     /* One damaged octet makes another command of it (type 11 of type 1), so no refusal is believed at once.           */
     /* A write that was never answered may have been stored: the list tells. A second time it is the line's fault.  */
-    {GROUP_WRITE,    CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_line_wedged,       KEEP, NULL},
+    {GROUP_WRITE,    707,          NO_REPEAT,  8,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "octets are lost in every command"},
+    {GROUP_WRITE,    CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_line_wedged,       KEEP, NULL},
     {GROUP_WRITE,    514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
     {GROUP_WRITE,    515,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
     {GROUP_WRITE,    20,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
@@ -207,8 +225,8 @@ static const struct no_rule rules[] = {
     {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
 
-    /* The verdict stands already; it only notes that the board was left badly.                                      */
-    {GROUP_LEAVE,    CODE_ANY,     NO_END,     0,   OUTCOME_NONE, FAULT_NONE,       REASON_leave_failed,      KEEP, NULL},
+    /* The verdict stands already: in the end it is only noted that the board was left badly.                         */
+    {GROUP_LEAVE,    CODE_ANY,     NO_REPEAT,  3,   OUTCOME_NONE, FAULT_NONE,       REASON_leave_failed,      KEEP, NULL},
 };
 /* clang-format on */
 

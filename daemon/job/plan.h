@@ -14,6 +14,8 @@
 enum plan_row {
     PLAN_CONTACT,
     PLAN_CMEE,
+    PLAN_IDENT,
+    PLAN_CLEAR,
     PLAN_IMEI,
     PLAN_FIRMWARE,
     PLAN_MODEL,

@@ -51,9 +51,25 @@ static enum row_next end_for_entry(struct job *job, uint32_t i, enum fault fault
 
 /* ---- choosing ---- */
 
+/* Once for a board that is not ours; in every contact with one that is. */
+bool rows_if_may_ident(struct job *job)
+{
+    return !job->has_asked || job->has_transfer;
+}
+
+bool rows_if_has_transfer(struct job *job)
+{
+    return job->has_transfer;
+}
+
+bool rows_if_no_ident(struct job *job)
+{
+    return !job->has_ident;
+}
+
 bool rows_if_uuid(struct job *job)
 {
-    return family_traits((enum modem_family)job->family)->has_device_uuid;
+    return !job->has_ident && family_traits((enum modem_family)job->family)->has_device_uuid;
 }
 
 bool rows_if_not_admitted(struct job *job)
@@ -316,6 +332,16 @@ void rows_send_write(struct job *job, struct chat_command *command)
     job->is_dirty = job->wrote_anything = true;
 }
 
+bool rows_has_more_to_write(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        if (i != job->entry && is_to_write(job, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void rows_send_leave(struct job *job, struct chat_command *command)
 {
     int mode = 0;
@@ -342,11 +368,26 @@ void rows_send_leave(struct job *job, struct chat_command *command)
 
 /* ---- reading ---- */
 
-void rows_line_imei(struct job *job, struct span line)
+/* Identity is written down once: it must not change under a message that is lent. */
+static void keep_text(char *to, size_t size, struct span text)
 {
-    struct cursor c = cursor_begin(line, "+CGSN:");
-    struct span imei = {0};
-    if (!cursor_string(&c, &imei) || !cursor_end(&c) || !check_imei(imei)) {
+    if (to[0] == '\0') {
+        buf_copy(to, size, text);
+    }
+}
+
+static struct span after_prefix(struct span line, const char *prefix)
+{
+    struct span rest = span_skip(line, strlen(prefix));
+    while (rest.len > 0 && rest.at[0] == ' ') {
+        rest = span_skip(rest, 1);
+    }
+    return rest;
+}
+
+static void take_imei(struct job *job, struct span imei)
+{
+    if (!check_imei(imei)) {
         job->is_odd = true;
         return;
     }
@@ -357,11 +398,14 @@ void rows_line_imei(struct job *job, struct span line)
     }
 }
 
-/* Identity is written down once: it must not change under a message that is lent. */
-static void keep_text(char *to, size_t size, struct span text)
+void rows_line_imei(struct job *job, struct span line)
 {
-    if (to[0] == '\0') {
-        buf_copy(to, size, text);
+    struct cursor c = cursor_begin(line, "+CGSN:");
+    struct span imei = {0};
+    if (cursor_string(&c, &imei) && cursor_end(&c)) {
+        take_imei(job, imei);
+    } else {
+        job->is_odd = true;
     }
 }
 
@@ -374,6 +418,41 @@ void rows_line_firmware(struct job *job, struct span line)
     }
 }
 
+static void take_ident(struct job *job, struct span word, struct span value)
+{
+    struct ledger_msg *msg = &job->msg;
+    struct cursor c = cursor_begin(value, "");
+    uint32_t number = 0;
+    if (span_is(word, "transfer")) {
+        job->has_transfer = cursor_u32(&c, &number) && number == 1;
+    } else if (span_is(word, "modem")) {
+        keep_text(msg->modem_firmware, sizeof(msg->modem_firmware), value);
+    } else if (span_is(word, "model")) {
+        keep_text(msg->model, sizeof(msg->model), value);
+    } else if (span_is(word, "soc")) {
+        keep_text(msg->hardware, sizeof(msg->hardware), value);
+    } else if (span_is(word, "imei")) {
+        take_imei(job, value);
+    } else if (span_is(word, "uuid") && value.len == UUID_SIZE - 1) {
+        keep_text(msg->uuid, sizeof(msg->uuid), value);
+    } else if (span_is(word, "supply_mv") && cursor_u32(&c, &number) && msg->supply_mv == 0) {
+        msg->supply_mv = number;
+    }
+}
+
+/* `#IDENT: word,value`; words that are not known are for a later version. */
+void rows_line_ident(struct job *job, struct span line)
+{
+    struct span rest = after_prefix(line, "#IDENT:");
+    const char *comma = memchr(rest.at, ',', rest.len);
+    if (comma) {
+        size_t n = (size_t)(comma - rest.at);
+        take_ident(job, span_of(rest.at, n), span_skip(rest, n + 1));
+    } else {
+        job->is_odd = true;
+    }
+}
+
 void rows_line_model(struct job *job, struct span line)
 {
     if (line.len >= 4) {
@@ -381,15 +460,6 @@ void rows_line_model(struct job *job, struct span line)
     } else {
         job->is_odd = true;
     }
-}
-
-static struct span after_prefix(struct span line, const char *prefix)
-{
-    struct span rest = span_skip(line, strlen(prefix));
-    while (rest.len > 0 && rest.at[0] == ' ') {
-        rest = span_skip(rest, 1);
-    }
-    return rest;
 }
 
 void rows_line_hardware(struct job *job, struct span line)
@@ -468,6 +538,20 @@ enum row_next rows_end_identity(struct job *job)
                        "another board answers in this slot now");
     }
     return job->lines_seen == 0 || job->is_odd ? ROW_ODD : ROW_NEXT;
+}
+
+/* The rows behind this one ask for what is missing, one by one. */
+enum row_next rows_end_ident(struct job *job)
+{
+    const struct ledger_msg *msg = &job->msg;
+    job->has_asked = true;
+    if (job->is_swapped) {
+        return rows_end_identity(job);
+    }
+    job->has_ident =
+        !job->is_odd && msg->imei[0] != '\0' && msg->modem_firmware[0] != '\0' && msg->model[0] != '\0';
+    job->family = (uint8_t)family_of(span_str(msg->modem_firmware));
+    return job->has_transfer && job->is_odd ? ROW_ODD : ROW_NEXT;
 }
 
 enum row_next rows_end_firmware(struct job *job)
@@ -596,7 +680,8 @@ enum row_next rows_end_digest(struct job *job)
             dialogue_add_secret(&job->dialogue, content);
         }
         /* AT%CMNG=0,<tag>,<type>,"<content>" */
-        if (8 + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + content.len + 1 > AT_LINE_MAX) {
+        bool fits_frames = job->has_transfer && content.len <= FRAMES_CONTENT_MAX;
+        if (!fits_frames && 8 + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + content.len + 1 > AT_LINE_MAX) {
             return end_for_entry(
                 job, i, FAULT_CREDENTIAL, REASON_too_long,
                 "the whole command is longer than the 4,095 characters that the AT host takes");

@@ -5,6 +5,9 @@
 #include "job/plan.h"
 
 /* run_if */
+bool rows_if_may_ident(struct job *job);
+bool rows_if_has_transfer(struct job *job);
+bool rows_if_no_ident(struct job *job);
 bool rows_if_uuid(struct job *job);
 bool rows_if_not_admitted(struct job *job);
 bool rows_if_as_found(struct job *job);
@@ -40,6 +43,7 @@ void rows_send_write(struct job *job, struct chat_command *command);
 void rows_send_leave(struct job *job, struct chat_command *command);
 
 /* line */
+void rows_line_ident(struct job *job, struct span line);
 void rows_line_imei(struct job *job, struct span line);
 void rows_line_firmware(struct job *job, struct span line);
 void rows_line_model(struct job *job, struct span line);
@@ -52,6 +56,7 @@ void rows_line_list(struct job *job, struct span line);
 void rows_line_gone(struct job *job, struct span line);
 
 /* end */
+enum row_next rows_end_ident(struct job *job);
 enum row_next rows_end_identity(struct job *job);
 enum row_next rows_end_firmware(struct job *job);
 enum row_next rows_end_allow(struct job *job);
@@ -75,6 +80,10 @@ void rows_prepare_message(struct job *job, enum ledger_kind kind);
 
 /* A write of this entry did not arrive as it left: from now on contents go in chunks. */
 void rows_note_damage(struct job *job, uint32_t entry);
+
+/* Another entry is still to be written after this one: its transfer may be committed while this one is being
+ * stored. */
+bool rows_has_more_to_write(const struct job *job);
 
 /* Sets the verdict (the first one stands). `detail` NULL: none. */
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,

@@ -35,6 +35,7 @@ void device_init(struct device *d, uint32_t index, const struct slot_config *con
     }
     d->reopen_us = d->pace_us = d->post_us = d->poll_us = TIME_NEVER;
     struct job_config job = {.content = memory->content,
+                             .frames = memory->frames,
                              .line = memory->line,
                              .splice = memory->splice,
                              .dialogue = memory->dialogue};

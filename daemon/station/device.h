@@ -58,7 +58,7 @@ struct device {
 
 struct device_memory {
     uint8_t *content;
-    char *line, *splice, *dialogue;
+    char *frames, *line, *splice, *dialogue;
 };
 
 /* What a device needs of its station. */

@@ -48,6 +48,7 @@ const char *slot_state_name(enum slot_state state)
 static void free_memory(struct device_memory *m)
 {
     secret_free(m->content);
+    secret_free(m->frames);
     free(m->line);
     free(m->splice);
     free(m->dialogue);
@@ -57,10 +58,11 @@ static void free_memory(struct device_memory *m)
 static int take_memory(struct device_memory *m)
 {
     m->content = secret_alloc(JOB_CONTENT_SIZE);
+    m->frames = secret_alloc(FRAMES_BURST_SIZE);
     m->line = malloc(JOB_LINE_SIZE);
     m->splice = malloc(JOB_SPLICE_SIZE);
     m->dialogue = malloc(JOB_DIALOGUE_SIZE);
-    if (m->content && m->line && m->splice && m->dialogue) {
+    if (m->content && m->frames && m->line && m->splice && m->dialogue) {
         return 0;
     }
     free_memory(m);

@@ -60,11 +60,12 @@ void rig_init_board(struct rig *rig, const struct simboard_config *config)
         .state = BUNDLE_BOUND, .refuse_claim = REASON_NONE, .ledger_us = 2000, .answer_us = TIME_NEVER};
     rig->board = simboard_new(config);
     rig->memory = (struct job_config){.content = calloc(1, JOB_CONTENT_SIZE),
+                                      .frames = malloc(FRAMES_BURST_SIZE),
                                       .line = malloc(JOB_LINE_SIZE),
                                       .splice = malloc(JOB_SPLICE_SIZE),
                                       .dialogue = malloc(JOB_DIALOGUE_SIZE)};
-    if (!rig->board || !rig->memory.content || !rig->memory.line || !rig->memory.splice ||
-        !rig->memory.dialogue) {
+    if (!rig->board || !rig->memory.content || !rig->memory.frames || !rig->memory.line ||
+        !rig->memory.splice || !rig->memory.dialogue) {
         abort();
     }
     struct product *p = &rig->product;
@@ -86,6 +87,7 @@ void rig_done(struct rig *rig)
 {
     simboard_free(rig->board);
     free(rig->memory.content);
+    free(rig->memory.frames);
     free(rig->memory.line);
     free(rig->memory.splice);
     free(rig->memory.dialogue);

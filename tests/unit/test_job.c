@@ -107,6 +107,38 @@ static void test_every_front_end(void **state)
     }
 }
 
+/* Our own firmware is recognised and gets its credentials in checked frames: one write each, whatever the
+ * link loses. */
+static void test_checked_transfer(void **state)
+{
+    (void)state;
+    static const char *const losses[] = {NULL, "drop:0.001", "drop:0.005", "garble:0.005", "dup:0.005"};
+    for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+        for (unsigned seed = 1; seed <= 24; seed++) {
+            struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+            config.front = SIM_FRONT_CERTLINE;
+            config.seed = seed;
+            struct rig rig;
+            rig_init_board(&rig, &config);
+            if (losses[i]) {
+                assert_int_equal(simboard_add_fault(rig.board, losses[i], NULL, 0), 0);
+            }
+            rig_provision(&rig, true);
+            if (rig.job.verdict.outcome != OUTCOME_PASS) {
+                print_error("%s, seed %u\n", losses[i] ? losses[i] : "no loss", seed);
+            }
+            assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+            assert_true(rig.job.has_transfer);
+            assert_true(rig_board_is_right(&rig));
+            assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 1);
+            rig_done(&rig);
+            if (!losses[i]) {
+                break;
+            }
+        }
+    }
+}
+
 /* A write longer than the AT host's buffer: small commands work, the write never ends, and the cure is found
  * twice. */
 static void test_small_buffer_is_named(void **state)
@@ -344,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_every_family_and_terminator),
         cmocka_unit_test(test_every_front_end),
+        cmocka_unit_test(test_checked_transfer),
         cmocka_unit_test(test_small_buffer_is_named),
         cmocka_unit_test(test_placeholder_firmware_is_no_proof),
         cmocka_unit_test(test_right_board_is_left_alone),
