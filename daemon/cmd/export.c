@@ -61,8 +61,8 @@ static int write_part(struct run *run, enum export_format format, uint32_t n,
                       const struct api_export_part *part, struct err_info *reterr)
 {
     char name[EXPORT_NAME_SIZE], *path = NULL;
-    if (part->rows == 0 && (n > 1 || format == EXPORT_MANAGER)) {
-        return 0; /* all of them were left out */
+    if (part->rows == 0) {
+        return 0; /* there is none, or all of them were left out: an empty file would look like an export */
     }
     file_name(format, n, part, name);
     if (asprintf(&path, "%s/%s", run->args->output, name) < 0) {
