@@ -133,6 +133,19 @@ static uint64_t source_slot_seq(void *ctx)
     return app_line_seq(((struct app *)ctx)->line);
 }
 
+static void source_counters(void *ctx, struct api_counters *out)
+{
+    struct app_store *store = &((struct app *)ctx)->store;
+    for (int outcome = 0; outcome < OUTCOMES; outcome++) {
+        for (int reason = 0; reason < REASON_COUNT; reason++) {
+            out->jobs[outcome][reason] = atomic_load(&store->jobs[outcome][reason]);
+        }
+    }
+    out->duration_ms = atomic_load(&store->duration_ms);
+    out->wire_ms = atomic_load(&store->wire_ms);
+    out->modem_ms = atomic_load(&store->modem_ms);
+}
+
 static void source_ready(void *ctx, struct api_ready *out)
 {
     struct app *app = ctx;
@@ -245,7 +258,8 @@ static int describe_station(struct app *app, struct err_info *reterr)
             (struct api_fixture){c->fixtures[i].name, c->fixtures[i].columns, starts[c->fixtures[i].start]};
     }
     for (uint32_t i = 0; i < c->n_products; i++) {
-        app->products[i] = (struct api_product){c->products[i].name, c->products[i].version};
+        app->products[i] =
+            (struct api_product){c->products[i].name, c->products[i].version, c->products[i].canonical};
     }
     app->station = (struct api_station){
         .name = c->station,
@@ -275,6 +289,7 @@ static int start_api(struct app *app, struct err_info *reterr)
                 .slot_seq = source_slot_seq,
                 .event_seq = source_event_seq,
                 .bell = app->bell,
+                .counters = source_counters,
                 .ready = source_ready,
                 .command = source_command,
                 .submit = source_submit,

@@ -79,6 +79,14 @@ static void log_verdict(const struct ledger_msg *msg)
              msg->verdict.detail, is_good ? "" : ". ", is_good ? "" : text->remedy);
 }
 
+static void count_verdict(struct app_store *actor, const struct ledger_msg *msg)
+{
+    atomic_fetch_add(&actor->jobs[msg->verdict.outcome][msg->verdict.reason], 1);
+    atomic_fetch_add(&actor->duration_ms, msg->duration_ms);
+    atomic_fetch_add(&actor->wire_ms, msg->wire_ms);
+    atomic_fetch_add(&actor->modem_ms, msg->modem_ms);
+}
+
 static bool is_new_record(const struct store_op *op)
 {
     return op->kind == STORE_LEDGER && op->result == 0 && op->ledger->kind == LEDGER_RECORD;
@@ -105,6 +113,7 @@ static size_t run_batch(struct app_store *actor, void **items, size_t n)
         orders = orders || changes_orders(ops[i]);
         if (is_new_record(ops[i])) {
             log_verdict(ops[i]->ledger); /* before it is handed back */
+            count_verdict(actor, ops[i]->ledger);
         }
     }
     for (size_t i = 0; i < taken; i++) {

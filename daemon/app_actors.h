@@ -42,6 +42,8 @@ struct app_store {
     bool is_running;
     enum reason block; /* as told last */
     int64_t seq;       /* as told last */
+    /* Jobs that went on record since the start. Written on its thread, read by any. */
+    atomic_ullong jobs[OUTCOMES][REASON_COUNT], duration_ms, wire_ms, modem_ms;
 };
 
 int app_store_start(struct app_store *actor, struct store *store, const struct app_store_events *events,

@@ -12,9 +12,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/audit.h"
 #include "api/http.h"
 #include "api/listen.h"
 #include "api/pool.h"
+#include "api/remember.h"
 #include "api/route.h"
 #include "api/stream.h"
 #include "base/bell.h"
@@ -140,7 +142,13 @@ static int build(struct api *api, struct err_info *reterr)
     if (api->wake_fd < 0) {
         return err_set(reterr, -errno, "cannot make an eventfd: %s", strerror(errno));
     }
-    api->env = (struct env){.sources = &config->sources, .clock = config->clock};
+    api->env = (struct env){.sources = &config->sources,
+                            .clock = config->clock,
+                            .remember = remember_new(config->clock),
+                            .audit = audit_new()};
+    if (api->env.remember == NULL || api->env.audit == NULL) {
+        return err_set(reterr, -ENOMEM, "out of memory");
+    }
     int rc = start_pools(api, reterr);
     if (rc == 0) {
         rc = make_stream(api, reterr);
@@ -224,6 +232,8 @@ void api_stop(struct api *api)
     }
     pool_free(api->stream_pool);
     stream_free(api->stream);
+    remember_free(api->env.remember);
+    audit_free(api->env.audit);
     if (api->unix_path != NULL) {
         unlink(api->unix_path);
         free(api->unix_path);

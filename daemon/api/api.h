@@ -50,7 +50,8 @@ struct api_fixture {
 
 struct api_product {
     const char *name;
-    const char *version; /* "sha256:…" */
+    const char *version;   /* "sha256:…" */
+    const char *canonical; /* the text that it is the digest of: a JSON object */
 };
 
 struct api_station {
@@ -62,6 +63,12 @@ struct api_station {
     size_t n_fixtures;
     const struct api_product *products;
     size_t n_products;
+};
+
+/* What has happened since the program started. */
+struct api_counters {
+    uint64_t jobs[OUTCOMES][REASON_COUNT];   /* that went on record, by how they ended */
+    uint64_t duration_ms, wire_ms, modem_ms; /* of them together */
 };
 
 enum api_command_kind { API_START, API_ABORT, API_RELEASE, API_RETRY };
@@ -108,6 +115,8 @@ struct api_sources {
     int64_t (*event_seq)(void *ctx);
     /* Rings after slot_seq or event_seq has counted up. Borrowed for the server's life. */
     struct bell *bell;
+    /* [inline] */
+    void (*counters)(void *ctx, struct api_counters *out);
     /* [inline] */
     void (*ready)(void *ctx, struct api_ready *out);
 

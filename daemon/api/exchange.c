@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/remember.h"
 #include "base/json.h"
 #include "base/secret.h"
 
@@ -53,6 +54,10 @@ void exchange_free(struct exchange *ex)
         return;
     }
     leave_import(ex);
+    if (ex->is_first) {
+        remember_end(ex->env->remember, ex->request.idempotency_key, &ex->fingerprint, NULL);
+    }
+    sha256_done(&ex->sum);
     secret_free(ex->body);
     response_done(&ex->response);
     free(ex);
@@ -89,6 +94,50 @@ static enum problem judge(struct exchange *ex, const struct guard *guard, const 
     return problem;
 }
 
+/* ---- Idempotency-Key */
+
+static void add_text(struct sha256 *sum, const char *text)
+{
+    sha256_add(sum, span_of(text, strlen(text) + 1));
+}
+
+/* A POST with a key is the first of its kind, or will be answered as the first one was. */
+static void begin_key(struct exchange *ex)
+{
+    const struct request *r = &ex->request;
+
+    if (r->method != METHOD_POST || *r->idempotency_key == '\0') {
+        return;
+    }
+    ex->is_keyed = true;
+    sha256_init(&ex->sum);
+    for (size_t i = 0; i < r->n_segments; i++) {
+        add_text(&ex->sum, r->segments[i]);
+    }
+    for (size_t i = 0; i < r->n_params; i++) {
+        add_text(&ex->sum, r->params[i].name);
+        add_text(&ex->sum, r->params[i].value);
+    }
+    ex->is_first = !remember_knows(ex->env->remember, r->idempotency_key) &&
+                   remember_begin(ex->env->remember, r->idempotency_key);
+}
+
+/* Its body is read for comparison only. */
+static bool is_repetition(const struct exchange *ex)
+{
+    return ex->is_keyed && !ex->is_first && remember_knows(ex->env->remember, ex->request.idempotency_key);
+}
+
+/* The answer is there. */
+static enum next settle(struct exchange *ex)
+{
+    if (ex->is_first) {
+        remember_end(ex->env->remember, ex->request.idempotency_key, &ex->fingerprint, &ex->response);
+        ex->is_first = false;
+    }
+    return NEXT_ANSWER;
+}
+
 enum next exchange_begin(struct exchange *ex, const struct guard *guard, const char *method,
                          const char *version, const struct header *headers, size_t n, bool waits)
 {
@@ -98,6 +147,7 @@ enum next exchange_begin(struct exchange *ex, const struct guard *guard, const c
     ex->request.method = method_from_name(method);
     enum problem problem = judge(ex, guard, version, headers, n, &err, allow);
     if (problem == PROBLEM_NONE) {
+        begin_key(ex);
         if (ex->route->where == RUN_IMPORT) {
             ex->is_importing = true;
             (*ex->n_imports)++;
@@ -159,8 +209,14 @@ enum next exchange_take(struct exchange *ex, struct span octets)
         uint64_t limit = ex->route != NULL ? ex->route->body_max + EXCESS_MAX : DRAIN_MAX;
         return ex->received > limit ? NEXT_CUT : NEXT_READ;
     }
+    if (ex->is_keyed) {
+        sha256_add(&ex->sum, octets);
+    }
     if (ex->received > ex->route->body_max) {
         exchange_refuse(ex, PROBLEM_TOO_LARGE);
+        return NEXT_READ;
+    }
+    if (is_repetition(ex)) {
         return NEXT_READ;
     }
     if (!make_room(ex, octets.len, is_import ? 2 * PIECE : ex->route->body_max)) {
@@ -176,6 +232,13 @@ enum next exchange_end(struct exchange *ex)
 {
     ex->is_complete = true;
     if (is_refused(ex)) {
+        return NEXT_ANSWER;
+    }
+    if (ex->is_keyed) {
+        sha256_finish(&ex->sum, &ex->fingerprint);
+    }
+    if (is_repetition(ex)) {
+        remember_answer(ex->env->remember, ex->request.idempotency_key, &ex->fingerprint, &ex->response);
         return NEXT_ANSWER;
     }
     switch (ex->route->where) {
@@ -194,7 +257,7 @@ enum next exchange_end(struct exchange *ex)
 
 enum next exchange_worked(struct exchange *ex)
 {
-    return ex->is_complete ? NEXT_ANSWER : NEXT_READ;
+    return ex->is_complete ? settle(ex) : NEXT_READ;
 }
 
 void exchange_refuse(struct exchange *ex, enum problem problem)

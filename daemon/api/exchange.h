@@ -11,6 +11,7 @@
 #include "api/guard.h"
 #include "api/pool.h"
 #include "api/route.h"
+#include "pki/digest.h"
 
 /* What to do next with the connection. */
 enum next {
@@ -41,6 +42,12 @@ struct exchange {
     char *body; /* secret memory */
     size_t body_len, body_size;
     uint64_t received; /* octets of body in all */
+
+    /* With an Idempotency-Key on a POST: */
+    struct sha256 sum; /* over method, target and body, as they come */
+    struct digest fingerprint;
+    bool is_keyed; /* `sum` is running, or `fingerprint` is there */
+    bool is_first; /* the key is ours until the answer is remembered */
 
     bool is_importing; /* counted in *n_imports */
     bool is_complete;  /* the body is there in full */

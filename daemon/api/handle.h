@@ -10,7 +10,15 @@ struct store_op;
 
 /* handle_station.c */
 handler handle_healthz, handle_readyz, handle_station, handle_slots, handle_slot;
-handler handle_page, handle_style;
+
+/* handle_catalog.c */
+handler handle_products, handle_reasons, handle_problem;
+
+/* handle_metrics.c */
+handler handle_metrics;
+
+/* handle_audit.c */
+handler handle_audit, handle_audit_verify;
 
 /* handle_asset.c */
 handler handle_asset;

@@ -2,11 +2,15 @@
  * Work orders. PUT is how the MES opens one: the same body again is a no-op, another body on an open order is
  * a conflict, and both are the store's to decide, in the transaction that opens it.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/handle.h"
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/json.h"
+#include "pki/digest.h"
 #include "store/read.h"
 #include "store/store.h"
 
@@ -102,6 +106,60 @@ static int read_put(const struct json *body, const struct request *r, const stru
     return rc;
 }
 
+/* The tag of what people can edit about an order. Its counts are no part of it: they change with each board,
+ * and would make every condition fail. */
+static void order_tag(const struct json *order, char out[sizeof(((struct response *)0)->etag)])
+{
+    static const char *const members[] = {"id", "product_version", "quantity", "fixtures", "lot", "state"};
+    struct json *part = json_new_object();
+    int failed = 0;
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        failed |= json_put(part, members[i], json_clone(json_get(order, members[i])));
+    }
+    char *text = failed == 0 ? json_dump(part, JSON_FORM_CANONICAL) : NULL;
+    json_free(part);
+    out[0] = '\0';
+    if (text != NULL) {
+        struct digest digest;
+        char hex[2 * DIGEST_SIZE + 1];
+        sha256(span_str(text), &digest);
+        hex_encode(digest.octets, DIGEST_SIZE, hex);
+        snprintf(out, sizeof(((struct response *)0)->etag), "\"%.32s\"", hex);
+    }
+    free(text);
+}
+
+/* Whether the request's conditions on the order hold; otherwise `out` is answered. */
+static bool meets_conditions(const struct env *env, const struct request *r, struct response *out)
+{
+    char tag[sizeof(out->etag)] = "";
+    struct err_info err = {0};
+    struct json *tree = NULL;
+
+    if (*r->if_match == '\0' && strcmp(r->if_none_match, "*") != 0) {
+        return true;
+    }
+    int rc = store_read_order(env->reader, r->id, &tree, &err);
+    if (rc < 0 && rc != ERR_NOT_FOUND) {
+        answer_read(out, rc, NULL, &err);
+        return false;
+    }
+    if (rc == 0) {
+        order_tag(tree, tag);
+    }
+    json_free(tree);
+    bool is_met = *r->if_match == '\0'
+                      ? *tag == '\0'
+                      : *tag != '\0' && (strcmp(r->if_match, "*") == 0 || strcmp(r->if_match, tag) == 0);
+    if (!is_met) {
+        response_problem(out, PROBLEM_PRECONDITION,
+                         *tag == '\0' ? "there is no such order" : "the order is another one");
+        memcpy(out->etag, tag, sizeof(tag));
+    }
+    return is_met;
+}
+
 void handle_order_put(const struct env *env, const struct request *r, struct response *out)
 {
     struct store_op op = {.kind = STORE_ORDER_PUT};
@@ -117,7 +175,7 @@ void handle_order_put(const struct env *env, const struct request *r, struct res
         response_problem(out, PROBLEM_BAD_BODY, err.text);
         return;
     }
-    if (!submit(env, &op, out)) {
+    if (!meets_conditions(env, r, out) || !submit(env, &op, out)) {
         return;
     }
     handle_order(env, r, out);
@@ -149,7 +207,7 @@ void handle_order_close(const struct env *env, const struct request *r, struct r
         return;
     }
     buf_copy(op.named.id, sizeof(op.named.id), span_str(r->id));
-    if (submit(env, &op, out)) {
+    if (meets_conditions(env, r, out) && submit(env, &op, out)) {
         handle_order(env, r, out);
     }
 }
@@ -159,8 +217,14 @@ void handle_order(const struct env *env, const struct request *r, struct respons
     struct err_info err = {0};
     struct json *tree = NULL;
 
+    char tag[sizeof(out->etag)] = "";
+
     int rc = store_read_order(env->reader, r->id, &tree, &err);
+    if (rc == 0) {
+        order_tag(tree, tag);
+    }
     answer_read(out, rc, tree, &err);
+    memcpy(out->etag, tag, sizeof(tag));
 }
 
 void handle_orders(const struct env *env, const struct request *r, struct response *out)

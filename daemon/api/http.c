@@ -265,6 +265,7 @@ static void add_headers(struct MHD_Response *mhd, const struct response *r)
         add_header(mhd, "Certline-Skipped", number);
     }
     add_header(mhd, "ETag", r->etag);
+    add_header(mhd, "Idempotency-Replayed", r->is_repeated ? "true" : NULL);
     add_header(mhd, "Cache-Control", r->may_be_kept ? "no-cache" : "no-store");
     add_header(mhd, "X-Content-Type-Options", "nosniff");
     add_header(mhd, "Referrer-Policy", "no-referrer");

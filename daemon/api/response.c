@@ -107,6 +107,17 @@ void response_problem(struct response *r, enum problem problem, const char *deta
     }
 }
 
+const char *problem_title(const char *name, int *ret_status)
+{
+    for (size_t i = PROBLEM_NONE + 1; i < sizeof(problems) / sizeof(problems[0]); i++) {
+        if (strcmp(problems[i].name, name) == 0) {
+            *ret_status = problems[i].status;
+            return problems[i].title;
+        }
+    }
+    return NULL;
+}
+
 void response_reason(struct response *r, int status, enum reason reason, const char *detail)
 {
     const struct reason_text *text = reason_text(reason);

@@ -28,10 +28,13 @@ struct json;
     X(PROBLEM_METHOD, "method_not_allowed", 405, "This resource does not know the method")                   \
     X(PROBLEM_TIMEOUT, "request_timeout", 408, "The request took too long to arrive")                        \
     X(PROBLEM_WRONG_STATE, "wrong_state", 409, "Not in its present state")                                   \
+    X(PROBLEM_UNDER_WAY, "under_way", 409, "The same request is being carried out")                          \
+    X(PROBLEM_PRECONDITION, "precondition_failed", 412, "It has changed since you looked")                   \
     X(PROBLEM_TOO_LARGE, "too_large", 413, "The body is too large for this resource")                        \
     X(PROBLEM_TARGET_TOO_LONG, "target_too_long", 414, "The target is too long")                             \
     X(PROBLEM_MEDIA_TYPE, "media_type", 415, "This resource does not take this type of content")             \
     X(PROBLEM_WRONG_HOST, "wrong_host", 421, "This server does not answer under that name")                  \
+    X(PROBLEM_KEY_REUSED, "key_reused", 422, "This Idempotency-Key belongs to another request")              \
     X(PROBLEM_HEADERS_TOO_LARGE, "headers_too_large", 431, "There are too many headers")                     \
     X(PROBLEM_INTERNAL, "internal", 500, "Something went wrong here")                                        \
     X(PROBLEM_BUSY, "busy", 503, "Too much is under way; try again")                                         \
@@ -54,6 +57,7 @@ struct response {
     char etag[96];     /* with its quotes; empty: none */
     bool may_be_kept;  /* by the client, if it asks each time whether it still holds; else it is not stored */
     int retry_after_s; /* 0: not said */
+    bool is_repeated;  /* it was given before, to a request with the same Idempotency-Key */
     bool must_close;   /* nothing more may be read from this connection */
 
     /* Of an export's part: headers Certline-Next (where the next one begins), Certline-Rows,
@@ -81,6 +85,9 @@ void response_text(struct response *r, int status, const char *content_type, cha
 
 /* A problem document; `detail` may be NULL or empty. */
 void response_problem(struct response *r, enum problem problem, const char *detail);
+
+/* The title of the problem with this name, and its status; NULL when it is none of the list above. */
+const char *problem_title(const char *name, int *ret_status);
 
 /* The same for a reason of the one list, with its title and remedy. */
 void response_reason(struct response *r, int status, enum reason reason, const char *detail);

@@ -30,12 +30,14 @@ static const char *const export_params[] = {"work_order", "product", "from",    
 static const char *const event_params[] = {"after", "limit", NULL};
 
 const struct route routes[] = {
-    {METHOD_GET, "/", handle_page, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
-    {METHOD_GET, "/style.css", handle_style, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/healthz", handle_healthz, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/readyz", handle_readyz, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
+    {METHOD_GET, "/metrics", handle_metrics, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
+    {METHOD_GET, "/problems/{id}", handle_problem, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
 
     {METHOD_GET, "/api/v1/station", handle_station, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
+    {METHOD_GET, "/api/v1/products", handle_products, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
+    {METHOD_GET, "/api/v1/reasons", handle_reasons, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/api/v1/slots", handle_slots, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/api/v1/slots/{slot}", handle_slot, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_POST, "/api/v1/slots/{slot}/start", handle_slot_start, ROLE_RACK, CONTENT_JSON, BODY_SMALL,
@@ -73,6 +75,9 @@ const struct route routes[] = {
     {METHOD_GET, "/api/v1/jobs/{id}", handle_job, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/boards/{id}", handle_board, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/events", handle_events, ROLE_ANY, 0, 0, RUN_QUERY, event_params},
+    {METHOD_GET, "/api/v1/audit", handle_audit, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
+    {METHOD_POST, "/api/v1/audit/verify", handle_audit_verify, ROLE_ANY, CONTENT_JSON, BODY_SMALL, RUN_QUERY,
+     NULL},
     {METHOD_GET, "/api/v1/stream", NULL, ROLE_ANY, 0, 0, RUN_STREAM, NULL},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);

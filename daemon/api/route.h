@@ -28,6 +28,8 @@ struct env {
     const struct api_sources *sources;
     const struct clock *clock;
     struct store_reader *reader;
+    struct remember *remember; /* HTTP thread only */
+    struct audit *audit;
 };
 
 typedef void handler(const struct env *env, const struct request *r, struct response *out);

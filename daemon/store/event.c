@@ -193,7 +193,7 @@ static bool row_fits(const struct query *q, const struct json *event, const stru
     return is_canonical && chain_hash(&before->hash, event, &computed) == 0 && digest_eq(&computed, &hash);
 }
 
-static bool row_is_good(const struct query *q, struct chain_head *head)
+bool event_row_fits(const struct query *q, struct chain_head *head)
 {
     struct json *event = row_envelope(q);
     bool is_good = event && row_fits(q, event, head);
@@ -211,7 +211,7 @@ int store_verify(struct store *st, struct err_info *reterr)
     struct chain_head head = {0};
     int r;
     while ((r = sql_step(&q)) > 0) {
-        if (!row_is_good(&q, &head)) {
+        if (!event_row_fits(&q, &head)) {
             sql_end(&q);
             return err_set(reterr, ERR_CORRUPT, "event %lld does not fit the chain: the record was changed",
                            (long long)head.seq);

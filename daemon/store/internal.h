@@ -65,6 +65,10 @@ int event_read_head(struct store *st);
 /* 1: the event is there with this hash; 0: it is not; negative. */
 int event_is_there(struct store *st, int64_t seq, const struct digest *hash);
 
+/* Whether the current row (seq, at, kind, slot, imei, data, prev_hash, hash) follows upon *head, and is what
+ * its hash says; moves *head there either way. */
+bool event_row_fits(const struct query *q, struct chain_head *head);
+
 /* ---- project.c: events into rows */
 
 int project(struct store *st, const struct event *event);

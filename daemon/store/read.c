@@ -70,6 +70,9 @@ const char *const reader_texts[READER_STATEMENTS] = {
     [R_CHANGES] = "SELECT seq, CASE WHEN kind IN ('job_started', 'job_ended') THEN data ->> 'job' END,"
                   " CASE WHEN kind IN ('job_started', 'job_ended', 'order_opened', 'order_closed')"
                   " THEN data ->> 'order' END FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [R_HEAD] = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1",
+    [R_CHAIN] = "SELECT seq, at, kind, slot, imei, data, prev_hash, hash FROM event WHERE seq > ?1"
+                " ORDER BY seq LIMIT ?2",
     [R_LAST_SEQ] = "SELECT coalesce(max(seq), 0) FROM event",
     [R_OPEN_ORDERS] = "SELECT o.id, f.fixture, o.product, o.product_version FROM order_fixture f"
                       " JOIN work_order o ON o.id = f.work_order WHERE f.is_open = 1 ORDER BY f.fixture",

@@ -92,7 +92,8 @@ int store_read_changes(struct store_reader *reader, int64_t after, uint32_t limi
 /* {"last_seq","open_orders","open_jobs","bundles":{"free",…}}: what monitoring asks for. */
 int store_read_totals(struct store_reader *reader, struct json **ret, struct err_info *reterr);
 
-/* Which boards an export is of: those that passed and hold their bundle now. NULL or empty asks for nothing. */
+/* Which boards an export is of: those that passed and hold their bundle now. NULL or empty asks for nothing.
+ */
 struct store_export_filter {
     const char *work_order;
     const char *product;
@@ -113,13 +114,27 @@ struct store_export_row {
 
 /*
  * Gives one row after the other to `take`, in the order in which they passed; what a row holds lives until
- * `take` returns, which is 0, or negative to end it. `next` is where to go on, or empty when there is no more.
- * A board that passes again while pages are read may come twice, but none is missed. ERR_FORMAT for a cursor
- * that is none.
+ * `take` returns, which is 0, or negative to end it. `next` is where to go on, or empty when there is no
+ * more. A board that passes again while pages are read may come twice, but none is missed. ERR_FORMAT for a
+ * cursor that is none.
  */
 int store_read_export(struct store_reader *reader, const struct store_export_filter *filter,
                       int (*take)(void *ctx, const struct store_export_row *row), void *ctx,
                       char next[STORE_CURSOR_SIZE], struct err_info *reterr);
+
+/* A place in the chain of events: zeroes before the first one. */
+struct store_chain {
+    int64_t seq;
+    struct digest hash;
+};
+
+/* The chain's end. 0 with *ret. */
+int store_read_head(struct store_reader *reader, struct store_chain *ret, struct err_info *reterr);
+
+/* Recomputes up to `max` events behind *at and moves it on. Returns how many there were, or ERR_CORRUPT with
+ * *at at the first one that does not fit. */
+int store_read_verify(struct store_reader *reader, struct store_chain *at, uint32_t max,
+                      struct err_info *reterr);
 
 /* An open order as the line must know it, one for each of its fixtures. */
 struct store_open_order {

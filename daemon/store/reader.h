@@ -36,6 +36,8 @@ enum reader_statement {
     R_STOCK,
     R_EVENTS,
     R_CHANGES,
+    R_HEAD,
+    R_CHAIN,
     R_LAST_SEQ,
     R_OPEN_ORDERS,
     R_OPEN_ORDER_COUNT,

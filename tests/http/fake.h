@@ -95,6 +95,13 @@ static inline int64_t fake_event_seq(void *ctx)
     return seq;
 }
 
+static inline void fake_counters(void *ctx, struct api_counters *out)
+{
+    (void)ctx;
+    *out = (struct api_counters){.duration_ms = 1500};
+    out->jobs[OUTCOME_PASS][REASON_ok] = 7;
+}
+
 static inline void fake_ready(void *ctx, struct api_ready *out)
 {
     struct fake *f = ctx;
@@ -237,7 +244,7 @@ static inline void fake_import_cancel(void *ctx, void *session)
 }
 
 static const struct api_fixture fake_fixtures[] = {{"rack1", 4, "plug"}, {"rack2", 0, "scan"}};
-static const struct api_product fake_products[] = {{"tracker", "sha256:00"}};
+static const struct api_product fake_products[] = {{"tracker", "sha256:00", "{\"source\":\"pool\"}"}};
 static const struct api_station fake_station = {
     .name = "SZ-<L3>",
     .version = "0.1.0",
@@ -278,6 +285,7 @@ static inline struct api_sources fake_sources(struct fake *f)
         .slot_seq = fake_slot_seq,
         .event_seq = fake_event_seq,
         .bell = f->bell,
+        .counters = fake_counters,
         .ready = fake_ready,
         .command = fake_command,
         .submit = fake_submit,

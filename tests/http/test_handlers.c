@@ -11,6 +11,7 @@
 
 #include "api/route.h"
 #include "base/json.h"
+#include "api/audit.h"
 #include "http/fake.h"
 #include "store/read.h"
 #include "support/storekit.h"
@@ -26,6 +27,8 @@ static struct api_sources sources;
 static struct request request;
 static struct response out;
 static struct json *tree; /* of the last answer, when it was JSON */
+
+static struct audit *audit;
 
 static int submit_to_kit(void *ctx, struct store_op *op)
 {
@@ -50,13 +53,14 @@ static int prepare_store(void **state)
     kit_register(&kit, KIT_POOL);
     kit_register(&kit, KIT_BOUND);
     for (int i = 0; i < 2; i++) {
-        products[i] = (struct api_product){kit.products[i].name, kit.products[i].version};
+        products[i] = (struct api_product){kit.products[i].name, kit.products[i].version, "{}"};
     }
     station = fake_station;
     station.products = products;
     station.n_products = 2;
     sources.station = &station;
     sources.submit = submit_to_kit;
+    audit = audit_new();
     return store_reader_open(&reader, kit.dir, NULL, NULL);
 }
 
@@ -74,6 +78,7 @@ static int clean_store(void **state)
     clean(state);
     store_reader_close(reader);
     reader = NULL;
+    audit_free(audit);
     kit_done(&kit);
     return 0;
 }
@@ -81,7 +86,7 @@ static int clean_store(void **state)
 /* Goes as a request goes: target, route, handler. */
 static int ask(enum method method, const char *target, const char *body)
 {
-    struct env env = {.sources = &sources, .clock = &clock_system, .reader = reader};
+    struct env env = {.sources = &sources, .clock = &clock_system, .reader = reader, .audit = audit};
     enum problem problem;
     struct err_info err = {0};
     char allow[40];
@@ -92,7 +97,10 @@ static int ask(enum method method, const char *target, const char *body)
     request.body = body != NULL ? span_str(body) : span_of(NULL, 0);
     assert_int_equal(request_set_target(&request, span_str(target), NULL), 0);
     const struct route *route = route_find(&request, &problem, allow);
-    assert_non_null(route);
+    if (route == NULL) {
+        response_problem(&out, problem, NULL);
+        return out.status;
+    }
     route->handle(&env, &request, &out);
     assert_int_not_equal(out.status, 0);
     if (out.body != NULL && strstr(out.content_type, "json") != NULL &&
@@ -242,20 +250,45 @@ static void readiness_says_why_not(void **state)
     }
 }
 
-static void the_page_shows_what_boards_say_as_text(void **state)
+static void embedded_files_come_with_type_and_tag(void **state)
 {
+    char tag[sizeof(out.etag)];
+
     (void)state;
-    strcpy(fake.slots[0].imei, "<script>\"&");
-    fake.slots[0].state = SLOT_RUNNING;
-    strcpy(fake.slots[0].step, "list");
     assert_int_equal(ask(METHOD_GET, "/", NULL), 200);
     assert_string_equal(out.content_type, "text/html; charset=utf-8");
-    assert_null(strstr(out.body, "<script"));
-    assert_non_null(strstr(out.body, "&lt;script&gt;&quot;&amp;"));
-    assert_non_null(strstr(out.body, "SZ-&lt;L3&gt;"));
-    assert_non_null(strstr(out.body, "running"));
-    assert_null(strstr(out.body, "style="));
+    assert_true(out.len > 100);
+    assert_true(out.may_be_kept);
+    memcpy(tag, out.etag, sizeof(tag));
+    assert_int_equal(ask(METHOD_GET, "/index.html", NULL), 200);
+    assert_string_equal(out.etag, tag);
     assert_int_equal(ask(METHOD_GET, "/style.css", NULL), 200);
+    assert_string_equal(out.content_type, "text/css; charset=utf-8");
+    assert_string_not_equal(out.etag, tag);
+    assert_int_equal(ask(METHOD_POST, "/style.css", NULL), 405);
+    assert_int_equal(ask(METHOD_GET, "/index.html/", NULL), 404);
+}
+
+static void catalogs_are_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(METHOD_GET, "/api/v1/reasons", NULL), 200);
+    const struct json *reasons = json_get(tree, "reasons");
+    assert_int_equal(json_count(reasons), REASON_COUNT);
+    for (size_t i = 0; i < json_count(reasons); i++) {
+        assert_string_equal(json_as_text(json_get(json_at(reasons, i), "name")),
+                            reason_text((enum reason)i)->name);
+        assert_true(*json_as_text(json_get(json_at(reasons, i), "title")) != '\0');
+    }
+    assert_int_equal(ask(METHOD_GET, "/problems/bytes_lost", NULL), 200);
+    assert_string_equal(text_of("fault"), "fixture");
+    assert_int_equal(ask(METHOD_GET, "/problems/wrong_host", NULL), 200);
+    assert_int_equal(ask(METHOD_GET, "/problems/none_of_ours", NULL), 404);
+
+    assert_int_equal(ask(METHOD_GET, "/api/v1/products", NULL), 200);
+    const struct json *product = json_at(json_get(tree, "products"), 0);
+    assert_string_equal(json_as_text(json_get(product, "version")), "sha256:00");
+    assert_string_equal(json_as_text(json_get(product, "source")), "pool");
 }
 
 /* ---- commands */
@@ -547,7 +580,8 @@ int main(void)
         PLAIN(all_slots_have_a_number),
         PLAIN(the_station_says_what_it_is),
         PLAIN(readiness_says_why_not),
-        PLAIN(the_page_shows_what_boards_say_as_text),
+        PLAIN(embedded_files_come_with_type_and_tag),
+        PLAIN(catalogs_are_whole),
         PLAIN(a_command_means_the_board_that_was_seen),
         PLAIN(a_bad_command_is_not_sent),
         PLAIN(the_lines_no_is_passed_on),

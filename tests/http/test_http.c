@@ -71,7 +71,7 @@ static void a_request_is_answered_and_another_on_the_same_connection(void **stat
 
 static void answers_say_how_they_may_be_used(void **state)
 {
-    static const char *const targets[] = {"/healthz", "/", "/style.css", "/nothing"};
+    static const char *const targets[] = {"/healthz", "/api/v1/reasons", "/nothing"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(targets); i++) {
