@@ -20,6 +20,7 @@ static enum sim_family family_of_board(const struct world_rack *rack, uint32_t i
 static void init_board(struct world *w, uint32_t i, uint32_t rack)
 {
     static const enum sim_terminator terms[] = {SIM_TERM_CR, SIM_TERM_LF, SIM_TERM_CRLF};
+    static const enum sim_list_order orders[] = {SIM_LIST_STORED, SIM_LIST_REVERSED, SIM_LIST_SORTED};
     struct world_board *b = &w->boards[i];
     *b = (struct world_board){.rack = rack, .slot = WORLD_NOWHERE};
     struct simboard_config c = SIMBOARD_CONFIG_DEFAULT;
@@ -33,6 +34,7 @@ static void init_board(struct world *w, uint32_t i, uint32_t rack)
     c.tears_writes = world_dice(w, 2) > 0;
     c.says_ready = world_dice(w, 2) > 0;
     c.is_silent_at_boot = world_dice(w, 4) == 0;
+    c.list_order = orders[world_dice(w, 3)];
     c.seed = w->config.seed + i;
     memcpy(b->imei, c.imei, sizeof(b->imei));
     b->sim = simboard_new(&c);
@@ -94,8 +96,8 @@ void world_plug(struct world *w, uint32_t board, uint32_t slot)
     w->slots[slot].board = board;
     simboard_plug(b->sim, w->now_us);
     if (w->is_up) {
-        /* A board with its own supply keeps half a line over a pulled cable. */
-        world_announce(w, slot, simboard_info(b->sim).config->is_bus_powered);
+        /* Hot-plug cannot know that a board with its own supply kept half a line over a pulled cable. */
+        world_announce(w, slot, true);
     }
 }
 

@@ -134,9 +134,14 @@ uint64_t world_dice(struct world *w, uint64_t below);
 bool world_hits(struct world *w, uint32_t permille);
 void world_forget_daemon_events(struct world *w);
 
-/* world_daemon.c */
+/* world_life.c */
 void world_daemon_init(struct world *w);
 void world_daemon_done(struct world *w);
+
+/* world_daemon.c */
+void world_env_init(struct world *w);
+void world_random_octets(void *ctx, uint8_t *out, size_t n);
+void world_close_link(struct world *w, uint32_t slot);
 void world_daemon_happens(struct world *w, const struct world_event *event);
 void world_read(struct world *w, uint32_t slot);
 /* The cable of this slot is out: whoever has the port open hears of it, and hot-plug too. */
