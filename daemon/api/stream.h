@@ -25,7 +25,7 @@
 #define STREAM_VIEWERS_MAX 256
 #define STREAM_RING        512  /* records that a viewer may be behind */
 #define STREAM_REPLAY_MAX  2000 /* events that a returning viewer is told from the table */
-#define STREAM_BEAT_US     (10 * US_PER_S)
+#define STREAM_BEAT_US     (4 * US_PER_S)
 
 struct frame;
 struct stream; /* opaque */

@@ -8,10 +8,11 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
+#include "api/audit.h"
 #include "api/route.h"
 #include "base/json.h"
-#include "api/audit.h"
 #include "http/fake.h"
 #include "store/read.h"
 #include "support/storekit.h"
@@ -392,6 +393,115 @@ static void a_fixture_starts_slot_by_slot(void **state)
 
 #define ORDER "{\"product\":\"tracker\",\"quantity\":16,\"fixtures\":[\"rack1\"],\"lot\":\"2026-W47\"}"
 
+static int ask_if(enum method method, const char *target, const char *body, const char *if_match,
+                  const char *if_none_match)
+{
+    strcpy(request.if_match, if_match);
+    strcpy(request.if_none_match, if_none_match);
+    int status = ask(method, target, body);
+    request.if_match[0] = request.if_none_match[0] = '\0';
+    return status;
+}
+
+static void an_order_is_changed_only_as_it_was_seen(void **state)
+{
+    static const char other[] = "\"00000000000000000000000000000000\"";
+    char tag[sizeof(out.etag)];
+
+    (void)state;
+    assert_int_equal(ask_if(METHOD_PUT, "/api/v1/work-orders/A", ORDER, "*", ""), 412);
+    assert_int_equal(ask_if(METHOD_PUT, "/api/v1/work-orders/A", ORDER, "", "*"), 201);
+    memcpy(tag, out.etag, sizeof(tag));
+    assert_int_equal(strlen(tag), strlen(other));
+    assert_int_equal(ask_if(METHOD_PUT, "/api/v1/work-orders/A", ORDER, "", "*"), 412);
+    assert_string_equal(text_of("reason"), "precondition_failed");
+    assert_string_equal(out.etag, tag);
+    assert_int_equal(ask_if(METHOD_PUT, "/api/v1/work-orders/A", ORDER, tag, ""), 200);
+    assert_int_equal(ask_if(METHOD_POST, "/api/v1/work-orders/A/close", NULL, other, ""), 412);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/work-orders/A", NULL), 200);
+    assert_string_equal(text_of("state"), "open");
+    assert_string_equal(out.etag, tag);
+    assert_int_equal(ask_if(METHOD_POST, "/api/v1/work-orders/A/close", NULL, tag, ""), 200);
+    assert_string_not_equal(out.etag, tag);
+    assert_int_equal(ask_if(METHOD_POST, "/api/v1/work-orders/A/close", NULL, tag, ""), 412);
+}
+
+static int64_t seq_of(const char *key)
+{
+    int64_t seq = -1;
+    (void)json_get_i64(json_get(tree, key), "seq", 0, INT64_MAX, &seq, NULL);
+    return seq;
+}
+
+static void the_chain_is_verified_from_where_it_was_left(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(METHOD_GET, "/api/v1/audit", NULL), 200);
+    assert_string_equal(text_of("state"), "unverified");
+    assert_int_equal(seq_of("verified"), 0);
+    assert_int_equal(ask(METHOD_POST, "/api/v1/audit/verify", "{}"), 200);
+    assert_string_equal(text_of("state"), "verified");
+    int64_t before = seq_of("head");
+    assert_true(before > 0);
+    assert_int_equal(seq_of("verified"), before);
+
+    assert_int_equal(ask(METHOD_PUT, "/api/v1/work-orders/A", ORDER), 201);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/audit", NULL), 200);
+    assert_string_equal(text_of("state"), "partly_verified");
+    assert_int_equal(ask(METHOD_POST, "/api/v1/audit/verify", NULL), 200);
+    assert_string_equal(text_of("state"), "verified");
+    assert_int_equal(seq_of("verified"), before + 1);
+    assert_int_equal(ask(METHOD_POST, "/api/v1/audit/verify", "{\"restart\":1}"), 400);
+}
+
+static void a_changed_record_is_found(void **state)
+{
+    char path[256];
+    sqlite3 *db = NULL;
+
+    (void)state;
+    assert_int_equal(ask(METHOD_PUT, "/api/v1/work-orders/A", ORDER), 201);
+    snprintf(path, sizeof(path), "%s/" STORE_DB_NAME, kit.dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TRIGGER event_is_not_changed; UPDATE event SET data ="
+                                  " replace(data, '16', '17') WHERE kind = 'order_opened'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(ask(METHOD_POST, "/api/v1/audit/verify", NULL), 200);
+    assert_string_equal(text_of("state"), "broken");
+    assert_non_null(strstr(text_of("detail"), "does not fit the chain"));
+    assert_int_equal(ask(METHOD_GET, "/api/v1/audit", NULL), 200);
+    assert_string_equal(text_of("state"), "broken");
+}
+
+static void metrics_are_what_prometheus_reads(void **state)
+{
+    static const char *const lines[] = {
+        "certline_info{station=\"SZ-<L3>\",version=\"0.1.0\",config=\"sha256:11\"} 1\n",
+        "certline_slots{fixture=\"rack1\",state=\"running\"} 1\n",
+        "certline_slots{fixture=\"rack1\",state=\"absent\"} 1\n",
+        "certline_jobs_total{outcome=\"PASS\",reason=\"ok\"} 7\n",
+        "certline_job_seconds_total 1.500\n",
+        "certline_not_ready{reason=\"key_locked\"} 1\n",
+        "certline_open_orders 0\n",
+        "certline_bundles{state=\"free\"} 0\n",
+        "# TYPE process_resident_memory_bytes gauge\n",
+    };
+
+    (void)state;
+    fake.slots[0].state = SLOT_RUNNING;
+    fake.ready.key_locked = true;
+    assert_int_equal(ask(METHOD_GET, "/metrics", NULL), 200);
+    assert_memory_equal(out.content_type, "text/plain; version=0.0.4", 25);
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        if (memmem(out.body, out.len, lines[i], strlen(lines[i])) == NULL) {
+            fail_msg("%sis not in\n%.*s", lines[i], (int)out.len, out.body);
+        }
+    }
+}
+
 static void an_order_is_put_once(void **state)
 {
     (void)state;
@@ -586,6 +696,10 @@ int main(void)
         PLAIN(a_bad_command_is_not_sent),
         PLAIN(the_lines_no_is_passed_on),
         PLAIN(a_fixture_starts_slot_by_slot),
+        WITH_STORE(an_order_is_changed_only_as_it_was_seen),
+        WITH_STORE(the_chain_is_verified_from_where_it_was_left),
+        WITH_STORE(a_changed_record_is_found),
+        WITH_STORE(metrics_are_what_prometheus_reads),
         WITH_STORE(an_order_is_put_once),
         WITH_STORE(a_bad_order_is_refused),
         WITH_STORE(stock_is_counted_and_a_bundle_retired),
