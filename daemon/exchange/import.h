@@ -22,7 +22,7 @@ struct import; /* opaque */
 
 #define IMPORT_LINE_MAX ((size_t)64 * 1024) /* octets of one row */
 #define IMPORT_ROWS_MAX 1000000
-#define IMPORT_BATCH    32
+#define IMPORT_BATCH    128
 
 struct import_config {
     struct row_config rows;
