@@ -218,6 +218,13 @@ static int lint_rows(struct run *run, enum convert_format format, const char *pa
                                           .refuse = refuse_row,
                                           .ctx = run};
     run->file = path;
+    if (run->args->fix) {
+        fprintf(stderr,
+                "certlined: %s holds bundles: --fix mends single texts, and an import writes the canonical "
+                "form of "
+                "what it takes by itself\n",
+                path);
+    }
     switch (format) {
     case CONVERT_NDJSON:
         return convert_ndjson(&config, text, reterr);

@@ -413,9 +413,9 @@ static int parse_other_key(const struct pem_block *block, struct key *key)
 int key_parse(const struct pem_block *block, struct key **ret, struct err_info *reterr)
 {
     if (block->is_encrypted) {
-        return err_set_at(
-            reterr, ERR_FORMAT, block->line, 1,
-            "the key is encrypted, and a modem cannot decrypt it: decrypt it with \"openssl pkey\" first");
+        return err_set_at(reterr, ERR_FORMAT, block->line, 1,
+                          "the key is encrypted, and a modem cannot decrypt it: decrypt it with \"certlined "
+                          "lint --fix\" first");
     }
     struct key *key = secret_alloc(sizeof(*key));
     if (key == NULL) {
