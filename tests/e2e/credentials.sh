@@ -2,15 +2,16 @@
 # Credentials from outside: lint with its exit codes and its mending, imports of every format through both doors, and
 # exports of what passed, judged with openssl.
 set -euo pipefail
-: "${CERTLINED:?the program to test}" "${SOURCE_DIR:?}"
+: "${CERTLINED:?the program to test}" "${CERTLINE_SIM:?the simulated boards}" "${SOURCE_DIR:?}"
 
 dir=$(mktemp -d)
 daemon=
+sim=
 cleanup() {
-    if [ -n "$daemon" ]; then
-        kill -KILL "$daemon" 2>/dev/null || true
-        wait "$daemon" 2>/dev/null || true
-    fi
+    for process in $daemon $sim; do
+        kill -KILL "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
     rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -189,3 +190,55 @@ code=$(curl -s --unix-socket state/api.sock -o out -w '%{http_code}' http://loca
 [ "$code" = 404 ] || fail "an export of no known format answers $code"
 code=$(curl -s --unix-socket state/api.sock -D head -o out -w '%{http_code}' http://localhost/api/v1/exports/devinfo)
 [ "$code" = 200 ] && grep -qi '^Certline-Rows: 0' head || fail "an empty export answers $code"
+
+### boards with pre-shared keys and with certificates, and what is exported of them
+
+put_order() { # ID PRODUCT
+    curl -sf --unix-socket state/api.sock -X PUT -H 'Content-Type: application/json' \
+        -d "{\"product\":\"$2\",\"quantity\":2,\"fixtures\":[\"rack1\"]}" "http://localhost/api/v1/work-orders/$1" >/dev/null
+}
+passed() { # ID: waits for both boards
+    local end=$((SECONDS + 60)) n=0
+    until [ "$n" = 2 ]; do
+        n=$(curl -sf --unix-socket state/api.sock "http://localhost/api/v1/work-orders/$1" | jq .counts.passed)
+        [ $SECONDS -le $end ] || fail "$1: $n boards passed"
+    done
+}
+"$CERTLINE_SIM" --dir "$dir/slots" --boards 2 --baud 1000000 --imei0 35146580000000 >sim.out 2>&1 &
+sim=$!
+put_order WO-P meter
+passed WO-P
+expect 0 export -c config.toml -o psk --work-order WO-P devinfo
+says out '^files 1, boards 2, left out 0'
+[ "$(cut -d , -f 1 psk/devinfo.csv | sort)" = "$(sed "1d; 3q" with.csv | cut -d , -f 4 | sort)" ] ||
+    fail "boards are not called by the identities they got: $(cat psk/devinfo.csv)"
+! grep -rqf <(sed 1d with.csv | cut -d , -f 5) psk log || fail "a pre-shared key is in the export or the log"
+expect 3 export -c config.toml -o psk --work-order WO-P onboarding
+says err 'it has no certificate of its own'
+[ ! -e psk/onboarding.csv ] || fail "an export without boards is written"
+
+curl -sf --unix-socket state/api.sock -X POST -H 'Content-Type: application/json' -d '{}' \
+    http://localhost/api/v1/work-orders/WO-P/close >/dev/null
+kill "$sim" && wait "$sim" || true
+put_order WO-T tracker
+"$CERTLINE_SIM" --dir "$dir/slots" --boards 2 --baud 1000000 --imei0 35146580000000 >sim.out 2>&1 &
+sim=$!
+passed WO-T
+expect 0 export -c config.toml -o tls --work-order WO-T onboarding manager aws azure
+says out '^files 5, boards 8, left out 0'
+jq -r '.CertificatePem' tls/aws.json | openssl crl2pkcs7 -nocrl -certfile /dev/stdin | openssl pkcs7 -print_certs >certs.pem
+[ "$(grep -c BEGIN certs.pem)" = 2 ] || fail "the export for AWS holds no two certificates"
+for name in nrf-351465800000002 nrf-351465800000010; do
+    jq -r .clientCert "tls/$name.json" >one.pem
+    openssl verify -CAfile ca.pem one.pem >/dev/null || fail "the certificate of $name is not the factory's"
+    [ "$(jq 'has("privateKey")' "tls/$name.json")" = false ] || fail "a private key is exported"
+    grep -q "^$name,,,APP|MODEM,\"-----BEGIN CERTIFICATE-----$" tls/onboarding.csv || fail "$name is not onboarded"
+    jq -e --arg n "$name" '.enrollments[] | select(.registrationId == $n)' tls/azure.json >/dev/null || fail "$name is not enrolled"
+done
+same <(jq -r .clientCert tls/nrf-351465800000002.json | sed '$d') a_crt.pem
+
+# The same files without the daemon.
+kill -TERM "$daemon" && wait "$daemon" || true
+daemon=
+expect 0 export -c config.toml -o direct --work-order WO-T onboarding manager aws azure
+diff -r tls direct >/dev/null || fail "the exports of both doors differ"
