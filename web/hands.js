@@ -48,6 +48,7 @@ function makeRow(item, onChoose) {
 function updateRow({ parts: p }, item, hasFixtures) {
     setAttribute(p.row, "data-tone", item.face.tone);
     setAttribute(p.row, "data-group", item.count ? "" : null);
+    setAttribute(p.row, "data-wide", hasFixtures && !item.count ? "" : null);
     setSymbol(p.sign, item.face.symbol);
     setText(p.name, item.count ? "" : hasFixtures ? item.id : item.name);
     setHidden(p.name, Boolean(item.count));

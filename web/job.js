@@ -122,7 +122,7 @@ function dialogue(job) {
         el("span.line-way", null, line.direction ?? "", el("span.is-hidden", null, ` ${t.direction[line.direction] ?? ""}`)),
         el("span.line-text", null, line.text)));
     return panel(t.dialogue, el("p.quiet", null, t.dialogueHow),
-        el("ol.dialogue", { tabindex: "0", role: "region", "aria-label": t.dialogue }, lines));
+        el("div.dialogue", { tabindex: "0", role: "region", "aria-label": t.dialogue }, el("ol", null, lines)));
 }
 
 export function openJob(root, [id]) {

@@ -38,6 +38,9 @@ export function makeStrip(fixture, onStart) {
         setHidden(counts, !current);
         setHidden(bar, !current);
         setHidden(open, Boolean(current));
+        if (start) {
+            setHidden(start, !current || !slots.some((slot) => slot.state === "waiting"));
+        }
         setHidden(short, true);
         setHidden(full, true);
         setText(product, current ? [current.product, current.lot].filter(Boolean).join(" · ") : texts.rack.noOrder);
@@ -60,9 +63,6 @@ export function makeStrip(fixture, onStart) {
         bar.children[0].style.flexGrow = c.passed;
         bar.children[1].style.flexGrow = Math.min(c.in_flight, quantity - c.passed);
         bar.style.setProperty("--rest", Math.max(0, quantity - c.passed - c.in_flight));
-        if (start) {
-            start.disabled = !slots.some((slot) => slot.state === "waiting");
-        }
     }
 
     return { root, update };

@@ -24,7 +24,7 @@ export async function openBrowser({ width = 1920, height = 1080, colorScheme = "
     });
     const page = context.pages()[0] ?? await context.newPage();
     const complaints = [];
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${message.text()} ${message.location().url}`));
     page.on("pageerror", (error) => complaints.push(String(error.stack ?? error)));
     await page.addInitScript(() => {
         window.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));

@@ -163,7 +163,7 @@ export class Station {
     }
 
     openOrder(id, quantity, fixtures) {
-        return this.api(`/api/v1/work-orders/${id}`, { method: "PUT", body: JSON.stringify({ product: "tracker", quantity, fixtures, lot: "2026-W47" }) });
+        return this.api(`/api/v1/work-orders/${encodeURIComponent(id)}`, { method: "PUT", body: JSON.stringify({ product: "tracker", quantity, fixtures, lot: "2026-W47" }) });
     }
 
     async slots() {
