@@ -12,7 +12,7 @@ struct store_op;
 handler handle_healthz, handle_readyz, handle_station, handle_slots, handle_slot;
 
 /* handle_catalog.c */
-handler handle_products, handle_reasons, handle_problem;
+handler handle_products, handle_reasons, handle_problem, handle_openapi;
 
 /* handle_metrics.c */
 handler handle_metrics;

@@ -1,8 +1,14 @@
-/* What does not change while the station runs: products, reasons, problems. These run on the HTTP thread. */
+/* What does not change while the station runs: products, reasons, problems, the API's own description. These
+ * run on the HTTP thread. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/handle.h"
 #include "base/json.h"
+
+/* openapi.json, embedded by the build. */
+extern const char api_openapi_json[], api_openapi_json_etag[];
+extern const size_t api_openapi_json_len;
 
 /* Gives `tree` back, or frees it and gives NULL when something failed on the way. */
 static struct json *unless(int failed, struct json *tree)
@@ -89,4 +95,16 @@ void handle_problem(const struct env *env, const struct request *r, struct respo
         json_free(tree);
         response_problem(out, PROBLEM_NOT_FOUND, "there is no problem of that name");
     }
+}
+
+void handle_openapi(const struct env *env, const struct request *r, struct response *out)
+{
+    (void)env;
+    if (strcmp(r->if_none_match, api_openapi_json_etag) == 0) {
+        response_octets(out, 304, NULL, "", 0);
+    } else {
+        response_octets(out, 200, "application/json", api_openapi_json, api_openapi_json_len);
+    }
+    snprintf(out->etag, sizeof(out->etag), "%s", api_openapi_json_etag);
+    out->may_be_kept = true;
 }

@@ -130,7 +130,8 @@ void remember_end(struct remember *m, const char *key, const struct digest *requ
     if (row == NULL) {
         return;
     }
-    bool is_kept = out != NULL && out->status < 500 && out->len <= ANSWER_MAX && !out->must_close;
+    bool is_kept =
+        out != NULL && out->status < 500 && out->len <= ANSWER_MAX && !out->must_close && !out->is_part;
     row->body = is_kept ? malloc(out->len + 1) : NULL;
     if (row->body == NULL) {
         clear(row);

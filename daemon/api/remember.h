@@ -3,9 +3,9 @@
  * was lost, is answered as it was and not carried out twice.
  *
  * In memory, bounded, and honest about it: the last 1,024 keys for a day; an answer of more than 16 KiB (an
- * import with many refused rows) is not kept, and a restart forgets them all. Nothing is lost by that but the
- * wording: what these requests do is recorded in such a way that doing it again changes nothing or is
- * refused. HTTP thread only.
+ * import with many refused rows) is not kept, nor is a part of an export, and a restart forgets them all.
+ * Nothing is lost by that but the wording: what these requests do is recorded in such a way that doing it
+ * again changes nothing or is refused. HTTP thread only.
  */
 #ifndef CERTLINE_API_REMEMBER_H
 #define CERTLINE_API_REMEMBER_H

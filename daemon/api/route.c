@@ -35,6 +35,7 @@ const struct route routes[] = {
     {METHOD_GET, "/metrics", handle_metrics, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/problems/{id}", handle_problem, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
 
+    {METHOD_GET, "/api/v1/openapi.json", handle_openapi, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/api/v1/station", handle_station, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/api/v1/products", handle_products, ROLE_ANY, 0, 0, RUN_INLINE, NULL},
     {METHOD_GET, "/api/v1/reasons", handle_reasons, ROLE_ANY, 0, 0, RUN_INLINE, NULL},

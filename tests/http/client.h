@@ -1,4 +1,7 @@
-/* A client that sends exactly what it is told, byte for byte, and reads whole answers. */
+/*
+ * A client that sends exactly what it is told, byte for byte, and reads whole answers. With ANSWERS=<file> in
+ * the environment every question of client_ask is noted there with its answer, as JSON lines, for openapi.py.
+ */
 #ifndef CERTLINE_TESTS_HTTP_CLIENT_H
 #define CERTLINE_TESTS_HTTP_CLIENT_H
 
@@ -19,6 +22,7 @@
 struct client {
     int fd;
     uint16_t port;
+    char asked[256]; /* method and target of the question that is open; empty: none, or not by client_ask */
     char in[CLIENT_MAX]; /* read, not yet taken */
     size_t n;
 };
@@ -36,6 +40,7 @@ static inline void client_open(struct client *c, uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 
     c->n = 0;
+    c->asked[0] = '\0';
     c->port = port;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
@@ -49,6 +54,7 @@ static inline void client_open_unix(struct client *c, const char *path)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
     c->n = 0;
+    c->asked[0] = '\0';
     c->port = 0;
     snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -95,6 +101,7 @@ static inline void client_ask(struct client *c, const char *method, const char *
     }
     snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%s%s\r\n%s", method, target,
              c->port, headers, length, body != NULL ? body : "");
+    snprintf(c->asked, sizeof(c->asked), "%s %s", method, target);
     client_say(c, text);
 }
 
@@ -130,6 +137,37 @@ static inline const char *answer_header(const struct answer *a, const char *name
     return out;
 }
 
+static inline void note_octets(FILE *file, const char *octets, size_t n)
+{
+    fputc('"', file);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(file, octets[i] < ' ' || strchr("\"\\", octets[i]) ? "\\u%04x" : "%c",
+                (unsigned char)octets[i]);
+    }
+    fputc('"', file);
+}
+
+/* Notes the answer to the open question, if it was read whole. */
+static inline void client_note(struct client *c, const struct answer *a, bool has_body)
+{
+    const char *path = getenv("ANSWERS");
+    FILE *file = path != NULL && *c->asked != '\0' && has_body && a->status != 0 ? fopen(path, "ae") : NULL;
+    char type[256];
+
+    if (file != NULL) {
+        fprintf(file, "{\"asked\":");
+        note_octets(file, c->asked, strlen(c->asked));
+        fprintf(file, ",\"status\":%d,\"type\":", a->status);
+        answer_header(a, "Content-Type", type);
+        note_octets(file, type, strlen(type));
+        fprintf(file, ",\"body\":");
+        note_octets(file, a->body, a->len);
+        fprintf(file, "}\n");
+        fclose(file);
+    }
+    c->asked[0] = '\0';
+}
+
 /* One answer; has_body false for one to HEAD. Interim answers (100) are skipped. */
 static inline void client_take(struct client *c, struct answer *a, bool has_body)
 {
@@ -156,6 +194,7 @@ static inline void client_take(struct client *c, struct answer *a, bool has_body
     memcpy(a->body, c->in, a->len);
     memmove(c->in, c->in + a->len, c->n - a->len);
     c->n -= a->len;
+    client_note(c, a, has_body);
 }
 
 /* Whether the server ends the connection without another octet. */

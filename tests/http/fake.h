@@ -227,6 +227,9 @@ static inline int fake_import_finish(void *ctx, void *session, struct json **ret
     pthread_mutex_lock(&f->lock);
     f->n_finished++;
     json_put_i64(tree, "taken", (int64_t)f->fed);
+    json_put_i64(tree, "duplicate", 0);
+    json_put_i64(tree, "refused", 0);
+    json_put(tree, "rows", json_new_array());
     pthread_mutex_unlock(&f->lock);
     *ret = tree;
     return 0;

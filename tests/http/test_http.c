@@ -349,8 +349,8 @@ static void an_import_streams(void **state)
         send_import(sizes[i], &sum);
         client_take(&c, &a, true);
         assert_int_equal(a.status, 200);
-        snprintf(taken, sizeof(taken), "{\"taken\":%zu}", sizes[i]);
-        assert_string_equal(a.body, taken);
+        snprintf(taken, sizeof(taken), "{\"taken\":%zu,", sizes[i]);
+        assert_memory_equal(a.body, taken, strlen(taken));
         fake_sync(&fake);
         assert_int_equal(fake.fed_sum, sum);
     }
