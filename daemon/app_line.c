@@ -221,9 +221,8 @@ static void on_closed(void *ctx, uint32_t slot, uint32_t generation)
 
 static int add_slot(struct app_line *line, const struct config_fixture *fixture, const char *name)
 {
-    struct slot_config slot = {.start = fixture->start,
-                               .is_polled = fixture->presence == PRESENCE_POLL,
-                               .baud = fixture->baud};
+    struct slot_config slot = {
+        .start = fixture->start, .is_polled = fixture->presence == PRESENCE_POLL, .baud = fixture->baud};
     buf_copy(slot.fixture, sizeof(slot.fixture), span_str(fixture->name));
     buf_copy(slot.name, sizeof(slot.name), span_str(name));
     int n = snprintf(slot.id, sizeof(slot.id), "%s/%s", fixture->name, name);
@@ -254,10 +253,12 @@ static int slot_of(struct app_line *line, const struct watch *watch, const char 
     return station_find_slot(line->station, id);
 }
 
-static enum port_flow flow_of(enum config_flow flow)
+/* Left to us, it is what the board has wired; every kit that Nordic makes has RTS/CTS. */
+static enum port_flow flow_of(enum config_flow flow, const struct usb_kind *kind)
 {
     switch (flow) {
-    case FLOW_AUTO: /* every board that Nordic makes wires RTS/CTS */
+    case FLOW_AUTO:
+        return kind ? kind->flow : PORT_FLOW_RTSCTS;
     case FLOW_RTSCTS:
         return PORT_FLOW_RTSCTS;
     case FLOW_XONXOFF:
@@ -266,6 +267,19 @@ static enum port_flow flow_of(enum config_flow flow)
         return PORT_FLOW_NONE;
     }
     return PORT_FLOW_RTSCTS;
+}
+
+/* Boards show several ports alike, and all but one never answer: say which one is meant. */
+static void log_wrong_port(const struct watch *watch, const struct hotplug_port *port)
+{
+    struct log_subject subject = {.module = "line", .slot = watch->slot ? watch->slot->id : port->name};
+    if (port->kind->at_interface == USB_INTERFACE_LOWEST) {
+        log_line(LOG_LEVEL_WARNING, &subject, "%s takes no AT commands at %s: its first port does",
+                 port->kind->model, port->usb);
+    } else {
+        log_line(LOG_LEVEL_WARNING, &subject, "%s takes no AT commands at %s: its interface %d does",
+                 port->kind->model, port->usb, port->kind->at_interface);
+    }
 }
 
 static void on_arrived(void *ctx, const struct hotplug_port *port)
@@ -282,8 +296,11 @@ static void on_arrived(void *ctx, const struct hotplug_port *port)
     }
     struct port_config config = {
         .baud = watch->slot ? watch->slot->baud : watch->fixture->baud,
-        .flow = flow_of(watch->slot ? watch->slot->flow : watch->fixture->flow),
+        .flow = flow_of(watch->slot ? watch->slot->flow : watch->fixture->flow, port->kind),
     };
+    if (port->is_wrong_port) {
+        log_wrong_port(watch, port);
+    }
     buf_copy(config.path, sizeof(config.path), span_str(port->path));
     int r = ports_set(line->ports, (uint32_t)slot, &config);
     if (r < 0) {
@@ -430,8 +447,14 @@ static void on_signal(void *ctx)
 static int add_watch(struct app_line *line, const struct config_fixture *fixture,
                      const struct config_slot *slot, struct err_info *reterr)
 {
-    int at = slot ? hotplug_add_path(line->hotplug, slot->port, slot->name, reterr)
-                  : hotplug_add_glob(line->hotplug, fixture->ports, reterr);
+    int at;
+    if (!slot) {
+        at = hotplug_add_glob(line->hotplug, fixture->ports, reterr);
+    } else if (slot->usb) {
+        at = hotplug_add_usb(line->hotplug, slot->usb, slot->name, reterr);
+    } else {
+        at = hotplug_add_path(line->hotplug, slot->port, slot->name, reterr);
+    }
     if (at < 0) {
         return at;
     }
@@ -453,7 +476,7 @@ static int add_fixture(struct app_line *line, const struct config_fixture *fixtu
     for (uint32_t i = 0; i < fixture->n_slots; i++) {
         const struct config_slot *slot = &fixture->slots[i];
         int r = add_slot(line, fixture, slot->name);
-        if (r >= 0 && slot->port) {
+        if (r >= 0) {
             r = add_watch(line, fixture, slot, reterr);
         }
         if (r < 0) {

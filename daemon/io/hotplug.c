@@ -27,6 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/hotplug_usb.h"
+
 #define HINTS                                                                                                \
     (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define WILDCARDS "*?["
@@ -66,6 +68,8 @@ struct hotplug {
     struct loop_fd source;
     struct watch **watches;
     uint32_t n_watches;
+    uint32_t next_number;
+    struct hotplug_usb *usb; /* NULL until the first slot by USB: a line without any needs no udev */
 };
 
 static void tell_failed(struct hotplug *h, int code, const char *what, const char *path)
@@ -361,6 +365,9 @@ void hotplug_rescan(struct hotplug *h)
     for (uint32_t i = 0; i < h->n_watches; i++) {
         refresh(h, h->watches[i]);
     }
+    if (h->usb) {
+        hotplug_usb_rescan(h->usb);
+    }
 }
 
 /* --- life
@@ -401,6 +408,7 @@ void hotplug_free(struct hotplug *h)
         return;
     }
     loop_fd_remove(&h->source);
+    hotplug_usb_free(h->usb);
     for (uint32_t i = 0; i < h->n_watches; i++) {
         free_watch(h->watches[i]);
     }
@@ -456,7 +464,7 @@ static int add(struct hotplug *h, struct watch *w, int r, struct err_info *reter
         return r < 0 ? r : err_set(reterr, -ENOMEM, "no memory for watching ports");
     }
     h->watches = watches;
-    w->number = h->n_watches;
+    w->number = h->next_number++;
     h->watches[h->n_watches++] = w;
     return (int)w->number;
 }
@@ -500,4 +508,17 @@ int hotplug_add_path(struct hotplug *h, const char *path, const char *name, stru
         strcpy(w->name, name);
     }
     return add(h, w, r, reterr);
+}
+
+int hotplug_add_usb(struct hotplug *h, const char *usb, const char *name, struct err_info *reterr)
+{
+    if (!h->usb) {
+        struct err_info why = {0};
+        h->usb = hotplug_usb_new(h->loop, h->events, h->ctx, &why);
+        if (!h->usb) {
+            return err_set(reterr, why.code, "%s", why.text);
+        }
+    }
+    int r = hotplug_usb_add(h->usb, h->next_number, usb, name, reterr);
+    return r < 0 ? r : (int)h->next_number++;
 }

@@ -128,6 +128,11 @@ int64_t loop_now_us(struct loop *loop)
     return (int64_t)now;
 }
 
+struct sd_event *loop_event(struct loop *loop)
+{
+    return loop->event;
+}
+
 /* --- a turn
  * -------------------------------------------------------------------------------------------------------- */
 

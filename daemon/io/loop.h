@@ -18,7 +18,8 @@
 
 #include "base/clock.h"
 
-struct loop; /* opaque */
+struct loop;     /* opaque */
+struct sd_event; /* libsystemd's, opaque here */
 struct sd_event_source;
 
 /* Returns NULL without memory or descriptors. */
@@ -42,6 +43,10 @@ int loop_turn(struct loop *loop, int64_t wait_us);
 /* Monotonic microseconds, read once per wake-up: the same within a callback, never behind a deadline that has
  * fired. */
 int64_t loop_now_us(struct loop *loop);
+
+/* For what libsystemd itself wants to attach to a loop (io/hotplug_usb.c), and nothing else. Borrowed. What
+ * is attached is dispatched like a descriptor and is detached before loop_free. */
+struct sd_event *loop_event(struct loop *loop);
 
 /* --- descriptors
  * ------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@ import lint
 # Library -> (its headers, the files that may include them).
 DOORS = {
     "libserialport": (r"libserialport\.h", ["daemon/io/port_serial.c"]),
-    "libsystemd": (r"systemd/.*", ["daemon/io/loop.c", "daemon/io/hotplug.c", "daemon/io/notify.c",
+    "libsystemd": (r"systemd/.*", ["daemon/io/loop.c", "daemon/io/hotplug_usb.c", "daemon/io/notify.c",
                                    "daemon/io/journal.c"]),
     "SQLite": (r"sqlite3(ext)?\.h", ["daemon/store/*"]),
     "libmicrohttpd": (r"microhttpd\.h", ["daemon/api/http.c"]),
