@@ -1,4 +1,4 @@
--- The station's database, version 1. Run as it is by the daemon when a state directory is new; older databases come
+-- The station's database, version 2. Run as it is by the daemon when a state directory is new; older databases come
 -- here by daemon/store/migrate.c. Times are milliseconds since 1970 UTC unless a comment says otherwise.
 --
 -- Truth and projection: `event` is the record, append-only and chained by hashes. Every other table but the sealed
@@ -7,7 +7,7 @@
 --
 -- Secrets: only credential.sealed holds them, encrypted (AES-256-GCM) under a key that is not in this file.
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row for each fact about the file itself: 'database' is its random id, by which the mark outside knows it.
 CREATE TABLE meta (
@@ -141,6 +141,35 @@ CREATE TABLE exposure (
     type   INTEGER NOT NULL,
     PRIMARY KEY (sha256, bundle, type)
 ) STRICT, WITHOUT ROWID;
+
+-- Keys that boards make themselves, one row for each bundle of a product with source keygen. 'intended': the board was
+-- to make a key and no certificate was issued for it since, so that a key found there is ours and of no use.
+CREATE TABLE keygen (
+    bundle     TEXT NOT NULL PRIMARY KEY REFERENCES bundle (id),
+    imei       TEXT NOT NULL,
+    sec_tag    INTEGER NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('intended', 'issued')),
+    serial     TEXT NOT NULL UNIQUE,  -- kept for the certificate before it is signed; 128 random bits, hexadecimal
+    job        TEXT NOT NULL,         -- in which it was intended last
+    work_order TEXT                   -- of that job
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keygen_intended ON keygen (work_order) WHERE state = 'intended';
+
+-- Every certificate that the station's own CA has issued. One whose key the board has lost is superseded: to be revoked.
+CREATE TABLE certificate (
+    serial     TEXT NOT NULL,
+    issuer     TEXT NOT NULL,
+    bundle     TEXT NOT NULL REFERENCES bundle (id),
+    imei       TEXT NOT NULL,
+    work_order TEXT,
+    key_sha256 BLOB NOT NULL CHECK (length(key_sha256) = 32), -- of the public key
+    issued     INTEGER NOT NULL,
+    not_after  INTEGER NOT NULL,
+    superseded INTEGER,               -- when
+    PRIMARY KEY (serial, issuer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX certificate_of_order ON certificate (work_order);
+CREATE INDEX certificate_of_bundle ON certificate (bundle);
 
 CREATE TABLE board (
     imei           TEXT NOT NULL PRIMARY KEY,

@@ -19,6 +19,7 @@
 #include "app_actors.h"
 #include "app_export.h"
 #include "app_line.h"
+#include "app_signer.h"
 #include "app_state.h"
 #include "base/bell.h"
 #include "base/buf.h"
@@ -27,6 +28,7 @@
 #include "base/secret.h"
 #include "exchange/import.h"
 #include "io/notify.h"
+#include "keys/issuer.h"
 #include "pki/init.h"
 #include "store/read.h"
 #include "version.h"
@@ -38,7 +40,10 @@ struct app {
     const struct config *config;
     struct app_state state;
     struct app_store store;
-    struct app_keys keys;
+    struct app_keys keys, issuer;
+    struct signer *signer; /* NULL: none, or it could not be opened */
+    struct err_info signer_why;
+    struct issuer *issuer_core;
     struct app_line *line;
     struct api *api;
     struct api_station station;
@@ -338,8 +343,11 @@ static void take_down(struct app *app)
     api_stop(app->api);
     app_store_stop(&app->store);
     app_keys_stop(&app->keys);
+    app_keys_stop(&app->issuer);
     app_line_free(app->line);
     store_reader_close(app->orders_reader);
+    issuer_free(app->issuer_core);
+    signer_close(app->signer);
     app_state_close(&app->state);
     bell_free(app->bell);
     free(app->fixtures);
@@ -364,6 +372,26 @@ static int end_open_jobs(struct app *app, struct err_info *reterr)
     return 0;
 }
 
+/* A CA that cannot be opened stops no other product: boards that make their own keys are told why. */
+static int start_issuer(struct app *app, struct err_info *reterr)
+{
+    const struct config *config = app->config;
+    if (config->signer.is_there && app_signer_open(config, &app->signer, &app->signer_why) < 0) {
+        log_sys("issuer", LOG_LEVEL_ERROR, "no certificates are issued: %s", app->signer_why.text);
+    }
+    struct issuer_config issuer = {
+        .signer = app->signer,
+        .why = app->signer_why.text,
+        .keys = app->state.keys,
+        .clock = &clock_system,
+        .last_wall_ms = store_last_wall_ms(app->state.store),
+        .validity_days = config->signer.validity_days,
+    };
+    app->issuer_core = issuer_new(&issuer);
+    return app->issuer_core ? app_issuer_start(&app->issuer, app->issuer_core, reterr)
+                            : err_set(reterr, -ENOMEM, "no memory for the issuer");
+}
+
 static int build(struct app *app, struct err_info *reterr)
 {
     int r = app_state_open(&app->state, app->config, reterr);
@@ -380,13 +408,15 @@ static int build(struct app *app, struct err_info *reterr)
         return err_set(reterr, -ENOMEM, "no memory or descriptors");
     }
     atomic_store(&app->event_seq, store_last_seq(app->state.store));
-    struct app_line_config line = {app->config, &app->store, &app->keys, app->bell, on_stopping, app};
+    struct app_line_config line = {app->config, &app->store, &app->keys, &app->issuer,
+                                   app->bell,   on_stopping, app};
     app->line = app_line_new(&line, reterr);
     if (!app->line) {
         return ERR_INTERNAL;
     }
     struct app_store_events events = {app, tell_orders, tell_block, tell_recorded};
     if ((r = app_keys_start(&app->keys, app->state.keys, reterr)) < 0 ||
+        (r = start_issuer(app, reterr)) < 0 ||
         (r = app_store_start(&app->store, app->state.store, &events, reterr)) < 0) {
         return r;
     }

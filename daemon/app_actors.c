@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "keys/issuer.h"
 #include "keys/keys.h"
 
 #define BOX_SIZE 16384
@@ -229,7 +230,7 @@ static void *run_keys(void *ctx)
         size_t n = mailbox_take(actor->box, errands, ITEMS_MAX);
         for (size_t i = 0; i < n; i++) {
             struct app_errand *errand = errands[i];
-            keys_answer(actor->keys, errand->msg);
+            actor->answer(actor->core, errand->msg);
             errand->done(errand);
         }
         if (n == 0) {
@@ -241,16 +242,37 @@ static void *run_keys(void *ctx)
     }
 }
 
-int app_keys_start(struct app_keys *actor, struct keys *keys, struct err_info *reterr)
+static void ask_keys(void *core, struct ledger_msg *msg)
 {
-    *actor = (struct app_keys){.keys = keys};
+    keys_answer(core, msg);
+}
+
+static void ask_issuer(void *core, struct ledger_msg *msg)
+{
+    issuer_answer(core, msg);
+}
+
+static int start_answering(struct app_keys *actor, const char *name, struct err_info *reterr)
+{
     actor->box = mailbox_new(BOX_SIZE);
     if (!actor->box) {
-        return err_set(reterr, ERR_FULL, "no memory or descriptors for the keys' mailbox");
+        return err_set(reterr, ERR_FULL, "no memory or descriptors for the mailbox of %s", name);
     }
-    int r = start_thread(&actor->thread, "keys", run_keys, actor, reterr);
+    int r = start_thread(&actor->thread, name, run_keys, actor, reterr);
     actor->is_running = r == 0;
     return r;
+}
+
+int app_keys_start(struct app_keys *actor, struct keys *keys, struct err_info *reterr)
+{
+    *actor = (struct app_keys){.core = keys, .answer = ask_keys};
+    return start_answering(actor, "keys", reterr);
+}
+
+int app_issuer_start(struct app_keys *actor, struct issuer *issuer, struct err_info *reterr)
+{
+    *actor = (struct app_keys){.core = issuer, .answer = ask_issuer};
+    return start_answering(actor, "issuer", reterr);
 }
 
 void app_keys_stop(struct app_keys *actor)

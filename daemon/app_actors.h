@@ -57,20 +57,24 @@ int app_store_send(struct app_store *actor, struct app_item *item);
 /* Sends and waits. 0: every operation was answered. Any thread but the store's and the line's. */
 int app_store_submit(struct app_store *actor, struct store_op **ops, size_t n);
 
-/* A ledger message on its way to keys and back. */
+/* A ledger message on its way to keys, or to the issuer, and back. */
 struct app_errand {
     struct ledger_msg *msg;
-    void (*done)(struct app_errand *errand); /* called on keys' thread */
+    void (*done)(struct app_errand *errand); /* called on the actor's thread */
 };
 
+/* Keys and the issuer, each on a thread of its own: one core that answers one message at a time. */
 struct app_keys {
-    struct keys *keys;
+    void *core;
+    void (*answer)(void *core, struct ledger_msg *msg);
     struct mailbox *box;
     pthread_t thread;
     bool is_running;
 };
 
+struct issuer; /* keys/issuer.h */
 int app_keys_start(struct app_keys *actor, struct keys *keys, struct err_info *reterr);
+int app_issuer_start(struct app_keys *actor, struct issuer *issuer, struct err_info *reterr);
 void app_keys_stop(struct app_keys *actor);
 int app_keys_send(struct app_keys *actor, struct app_errand *errand);
 

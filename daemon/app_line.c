@@ -148,10 +148,17 @@ static int env_post(void *ctx, struct ledger_msg *msg)
     switch (msg->kind) {
     case LEDGER_DIGEST:
     case LEDGER_EXPLAIN:
+    case LEDGER_CSR:
+    case LEDGER_POSSESSION:
         courier->errand.msg = msg;
         return app_keys_send(line->config.keys, &courier->errand);
+    case LEDGER_SIGN:
+        courier->errand.msg = msg;
+        return app_keys_send(line->config.issuer, &courier->errand);
     case LEDGER_CLAIM:
     case LEDGER_EXPOSE:
+    case LEDGER_INTEND:
+    case LEDGER_ISSUE:
     case LEDGER_RECORD:
         break;
     }

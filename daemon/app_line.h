@@ -21,6 +21,7 @@ struct app_line_config {
     const struct config *config;
     struct app_store *store;
     struct app_keys *keys;
+    struct app_keys *issuer;
     struct bell *bell; /* rung after a slot's view was published */
     /* SIGTERM or SIGINT came. Called once, on the line's thread; ends with app_line_finish from any thread.
      */

@@ -220,6 +220,51 @@ static void build_http(struct config_builder *builder, const struct toml_node *r
     }
 }
 
+/* ---- [signer] */
+
+static const char *resolve_if_set(struct config_builder *builder, const struct config_value *value)
+{
+    return value->is_set && !value->is_bad ? config_resolve(builder, value->node->string) : NULL;
+}
+
+static const char *text_if_set(struct config_builder *builder, const struct config_value *value)
+{
+    return value->is_set && !value->is_bad ? config_keep(builder, value->node->string) : NULL;
+}
+
+static void build_signer(struct config_builder *builder, const struct toml_node *root)
+{
+    struct config_signer *signer = &builder->config->signer;
+    uint32_t n;
+    const struct toml_node *table = config_first_table(&builder->reader, root, SECTION_SIGNER, &n);
+    struct config_value values[CONFIG_OPTIONS] = {{0}};
+    if (!table) {
+        return;
+    }
+    config_read_table(&builder->reader, SECTION_SIGNER, table, values);
+    const struct config_value *key = &values[OPT_SIGNER_KEY], *module = &values[OPT_SIGNER_MODULE],
+                              *token = &values[OPT_SIGNER_TOKEN];
+    *signer = (struct config_signer){
+        .is_there = true,
+        .certificate = resolve_if_set(builder, &values[OPT_SIGNER_CERTIFICATE]),
+        .key = resolve_if_set(builder, key),
+        .passphrase_file = resolve_if_set(builder, &values[OPT_SIGNER_PASSPHRASE_FILE]),
+        .module = resolve_if_set(builder, module),
+        .token = text_if_set(builder, token),
+        .object = text_if_set(builder, &values[OPT_SIGNER_OBJECT]),
+        .validity_days = (uint32_t)values[OPT_SIGNER_VALIDITY_DAYS].number,
+        .spare = (uint32_t)values[OPT_SIGNER_SPARE].number,
+    };
+    if (key->is_set == module->is_set) {
+        config_complain(&builder->reader, &table->place, ERR_CONFLICT,
+                        "the CA's private key is %s; give key for a file, or module and token for PKCS#11",
+                        key->is_set ? "named twice" : "not named");
+    } else if (module->is_set != token->is_set) {
+        config_complain(&builder->reader, &table->place, ERR_CONFLICT,
+                        "a token is named by module and token together; give both");
+    }
+}
+
 /* ---- [[fixture]] and [[fixture.slot]] */
 
 static void build_slot(struct config_builder *builder, const struct toml_node *table,
@@ -417,6 +462,7 @@ static void build(struct config_builder *builder, const char *path, struct span 
     config_read_top(&builder->reader, root);
     build_station(builder, root);
     build_http(builder, root);
+    build_signer(builder, root);
     build_fixtures(builder, root);
     config_build_products(builder, root);
 }

@@ -43,6 +43,17 @@ struct config_fixture {
     struct config_slot *slots; /* in the order of the file */
 };
 
+/* The CA for keys made on boards. What its files hold is read when the station starts. */
+struct config_signer {
+    bool is_there;                       /* the section */
+    const char *certificate;             /* absolute */
+    const char *key;                     /* absolute; NULL: on a token */
+    const char *passphrase_file;         /* absolute, or NULL */
+    const char *module, *token, *object; /* of a token; object may be NULL */
+    uint32_t validity_days;
+    uint32_t spare;
+};
+
 /* Owns everything that it points to. Constant, so every thread may read it. */
 struct config {
     const char *path; /* as it was given */
@@ -52,6 +63,7 @@ struct config {
     const char *socket_path; /* absolute; fits a sockaddr_un */
     uint32_t n_listen;
     const char *listen[CONFIG_LISTEN_MAX]; /* as written; all of them loopback */
+    struct config_signer signer;
     uint32_t n_fixtures;
     struct config_fixture *fixtures;
     uint32_t n_products;

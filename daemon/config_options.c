@@ -11,12 +11,14 @@
 
 #include "job/family.h"
 #include "job/product.h"
+#include "pki/certify.h"
 #include "pki/cred.h"
 #include "station/station.h"
 
 const struct config_section_row config_sections[CONFIG_SECTIONS] = {
     [SECTION_STATION] = {"station", "[station]", false, SECTION_TOP, 1, 1},
     [SECTION_HTTP] = {"http", "[http]", false, SECTION_TOP, 0, 1},
+    [SECTION_SIGNER] = {"signer", "[signer]", false, SECTION_TOP, 0, 1},
     [SECTION_FIXTURE] = {"fixture", "[[fixture]]", true, SECTION_TOP, 1, CONFIG_FIXTURES_MAX},
     [SECTION_SLOT] = {"slot", "[[fixture.slot]]", true, SECTION_FIXTURE, 0, STATION_SLOTS_MAX},
     [SECTION_PRODUCT] = {"product", "[[product]]", true, SECTION_TOP, 0, CONFIG_PRODUCTS_MAX},
@@ -167,18 +169,19 @@ static int check_glob(const struct toml_node *value, struct err_info *reterr)
 
 static int check_source(const struct toml_node *value, struct err_info *reterr)
 {
-    if (strcmp(value->string, source_words[SOURCE_KEYGEN]) == 0 ||
-        strcmp(value->string, source_words[SOURCE_MES]) == 0) {
-        return err_set(reterr, ERR_REFUSED, "is not supported by this version; use \"bound\" or \"pool\"");
+    if (strcmp(value->string, source_words[SOURCE_MES]) == 0) {
+        return err_set(reterr, ERR_REFUSED,
+                       "is not supported by this version; use \"bound\", \"pool\" or \"keygen\"");
     }
     return 0;
 }
 
-/* A product that asks for a proof must get it: nothing here makes this one yet. */
-static int check_possession(const struct toml_node *value, struct err_info *reterr)
+static int check_attributes(const struct toml_node *value, struct err_info *reterr)
 {
-    if (value->boolean) {
-        return err_set(reterr, ERR_REFUSED, "is not supported by this version; write false");
+    if (!certify_attributes_are_valid(value->string)) {
+        return err_set(reterr, ERR_FORMAT,
+                       "is no list of attributes; write ID=value, separated by commas, such as "
+                       "\"O=Acme,C=no\"; C, ST, L, O, OU, CN, T, SN and serialNumber are known");
     }
     return 0;
 }
@@ -254,6 +257,31 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
                              "Where browsers and the MES reach the station: loopback addresses with a port; "
                              "port 0 takes any free one."},
 
+    [OPT_SIGNER_CERTIFICATE] = {SECTION_SIGNER, "certificate", TYPE_PATH, 1, 4095, .is_required = true,
+                                .example = "\"/etc/certline/ca.pem\"",
+                                .sentence =
+                                    "The certificate of the CA that issues for keys made on boards (PEM)."},
+    [OPT_SIGNER_KEY] = {SECTION_SIGNER, "key", TYPE_PATH, 1, 4095, .example = "\"/etc/certline/ca.key\"",
+                        .sentence = "Its private key as encrypted PEM; this or a token."},
+    [OPT_SIGNER_PASSPHRASE_FILE] =
+        {SECTION_SIGNER, "passphrase_file", TYPE_PATH, 1, 4095, .example = "\"/etc/certline/ca.pass\"",
+         .sentence =
+             "A file (mode 0600) with the key's passphrase or the token's PIN; when left out, the systemd "
+             "credential signer-passphrase, or the terminal."},
+    [OPT_SIGNER_MODULE] = {SECTION_SIGNER, "module", TYPE_PATH, 1, 4095,
+                           .example = "\"/usr/lib/softhsm/libsofthsm2.so\"",
+                           .sentence = "The PKCS#11 module of the token with the CA's private key."},
+    [OPT_SIGNER_TOKEN] = {SECTION_SIGNER, "token", TYPE_TEXT, 1, 32, .example = "\"factory\"",
+                          .sentence = "The token's label."},
+    [OPT_SIGNER_OBJECT] = {SECTION_SIGNER, "object", TYPE_TEXT, 1, 127, .example = "\"ca\"",
+                           .sentence = "The private key's label; the token's only key when left out."},
+    [OPT_SIGNER_VALIDITY_DAYS] = {SECTION_SIGNER, "validity_days", TYPE_INT, 1, 36500, .preset = "3650",
+                                  .sentence =
+                                      "How long a board's certificate is valid, and never beyond the CA's."},
+    [OPT_SIGNER_SPARE] = {SECTION_SIGNER, "spare", TYPE_INT, 0, 1000000, .preset = "16",
+                          .sentence =
+                              "How many certificates a work order may have issued beyond its quantity."},
+
     [OPT_FIXTURE_NAME] = {SECTION_FIXTURE, "name", TYPE_TEXT, 1, FIXTURE_SIZE - 1, .is_required = true,
                           .example = "\"rack1\"", .check = check_name,
                           .sentence = "The rack's name; slots are called by it: rack1/001."},
@@ -300,8 +328,8 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
     [OPT_PRODUCT_SOURCE] =
         {SECTION_PRODUCT, "source", TYPE_WORD, .words = source_words, .is_required = true,
          .example = "\"pool\"", .check = check_source,
-         .sentence = "Where a board's bundle comes from: made for its IMEI (bound), or the next free "
-                     "one (pool)."},
+         .sentence = "Where a board's bundle comes from: made for its IMEI (bound), the next free one "
+                     "(pool), or a key that the board makes itself (keygen)."},
     [OPT_PRODUCT_ON_EXISTING] = {SECTION_PRODUCT, "on_existing", TYPE_WORD, .words = existing_words,
                                  .preset = "\"replace\"",
                                  .sentence =
@@ -324,10 +352,13 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
                            .sentence =
                                "What a PASS takes: the right digests (digest), or entries that are there "
                                "(presence), which is all that old firmware shows."},
-    [OPT_PRODUCT_POSSESSION] =
-        {SECTION_PRODUCT, "possession", TYPE_BOOL, .preset = "false", .check = check_possession,
-         .sentence =
-             "Whether the board must also sign a nonce with its key (ES256 keys only; not in this version)."},
+    [OPT_PRODUCT_POSSESSION] = {SECTION_PRODUCT, "possession", TYPE_BOOL, .preset = "false",
+                                .sentence =
+                                    "Whether the board must also sign a nonce with its key (source keygen)."},
+    [OPT_PRODUCT_ATTRIBUTES] =
+        {SECTION_PRODUCT, "attributes", TYPE_TEXT, 0, PRODUCT_ATTRIBUTES_SIZE - 1, .preset = "\"\"",
+         .check = check_attributes,
+         .sentence = "Attributes of the subject beside its name, with source keygen: \"O=Acme,C=no\"."},
     [OPT_PRODUCT_LEAVE] = {SECTION_PRODUCT, "leave", TYPE_WORD, .words = leave_words, .preset = "\"cfun0\"",
                            .sentence =
                                "How the modem is left: off (cfun0), flight mode (cfun4), on (cfun1) or as it "

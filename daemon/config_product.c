@@ -169,6 +169,29 @@ static void check_pairs(struct config_builder *builder, const struct product *pr
     }
 }
 
+/* What a key made on the board can be, and what it needs. */
+static void check_keygen_entries(struct config_builder *builder, const struct product *product,
+                                 const struct toml_node *first)
+{
+    const struct toml_node *table = first;
+    uint32_t n_keys = 0;
+    for (uint32_t i = 0; i < product->n_entries; i++, table = config_next_table(SECTION_ENTRY, table)) {
+        const struct product_entry *entry = &product->entries[i];
+        bool is_pair = entry->type == CRED_CLIENT_CERT || entry->type == CRED_PRIVATE_KEY;
+        n_keys += entry->type == CRED_PRIVATE_KEY;
+        if (entry->from_bundle && !is_pair) {
+            config_complain(
+                &builder->reader, &table->place, ERR_CONFLICT,
+                "source is \"keygen\": a board makes its key and gets a certificate for it, but no %s "
+                "of its own; take it from a file, or use another source",
+                cred_type_name(entry->type));
+        } else if (n_keys > 1 && entry->type == CRED_PRIVATE_KEY) {
+            config_complain(&builder->reader, &table->place, ERR_CONFLICT,
+                            "source is \"keygen\": one key is made on a board; this is the second");
+        }
+    }
+}
+
 static void check_entries(struct config_builder *builder, const struct product *product,
                           const struct toml_node *first, const struct toml_node *header)
 {
@@ -183,6 +206,9 @@ static void check_entries(struct config_builder *builder, const struct product *
                             entry->sec_tag, cred_type_name(entry->type));
         }
         check_pairs(builder, product, table, i);
+    }
+    if (product->source == SOURCE_KEYGEN) {
+        check_keygen_entries(builder, product, first);
     }
     if (product->n_entries > 0 && !has_own) {
         config_complain(
@@ -217,10 +243,54 @@ static void read_device_id(struct config_builder *builder, const struct config_v
     const struct config_value *scheme = &values[OPT_PRODUCT_DEVICE_ID];
     product->cloud = (enum device_cloud)values[OPT_PRODUCT_CLOUD].number;
     buf_copy(product->device_id, sizeof(product->device_id), span_str(config_value_text(scheme)));
+    bool is_keygen = product->source == SOURCE_KEYGEN;
+    if (is_keygen && !scheme->is_set) {
+        buf_copy(product->device_id, sizeof(product->device_id),
+                 span_str("uuid")); /* as the modem itself does */
+    } else if (is_keygen && !scheme->is_bad && device_scheme_is_open(product->device_id)) {
+        config_complain(
+            &builder->reader, &scheme->place, ERR_CONFLICT,
+            "device_id \"%s\" fits many names, and the station has to make one; write uuid, imei, "
+            "nrf-imei, or a text with {imei} or {uuid} in it",
+            product->device_id);
+    }
     if (!scheme->is_bad && !device_scheme_is_valid(product->device_id, product->cloud)) {
         config_complain(&builder->reader, &scheme->place, ERR_CONFLICT,
                         "device_id \"%s\" makes names that %s does not take; choose another prefix or cloud",
                         product->device_id, device_cloud_name(product->cloud));
+    }
+}
+
+/* Options that only a key made on the board gives a meaning, and what such a key asks of others. */
+static void check_keygen(struct config_builder *builder, const struct config_value *values,
+                         const struct product *product)
+{
+    const struct config_value *source = &values[OPT_PRODUCT_SOURCE], *proof = &values[OPT_PRODUCT_PROOF];
+    const struct config_value *possession = &values[OPT_PRODUCT_POSSESSION];
+    const struct config_value *attributes = &values[OPT_PRODUCT_ATTRIBUTES];
+    if (source->is_bad) {
+        return;
+    }
+    if (product->source != SOURCE_KEYGEN) {
+        if (product->possession) {
+            config_complain(
+                &builder->reader, &possession->place, ERR_CONFLICT,
+                "possession is proven of keys made on the board; write false, or source = \"keygen\"");
+        }
+        if (product->attributes[0] != '\0') {
+            config_complain(&builder->reader, &attributes->place, ERR_CONFLICT,
+                            "attributes belong to keys made on the board; remove them, or write source = "
+                            "\"keygen\"");
+        }
+        return;
+    }
+    if (product->proof != PROOF_DIGEST) {
+        config_complain(&builder->reader, &proof->place, ERR_CONFLICT,
+                        "a key made on the board is known by its digest alone; write proof = \"digest\"");
+    }
+    if (!builder->config->signer.is_there) {
+        config_complain(&builder->reader, &source->place, ERR_NOT_FOUND,
+                        "source \"keygen\" needs a CA that issues the certificates; add a [signer] section");
     }
 }
 
@@ -275,6 +345,8 @@ static void fill_product(const struct config_value *values, struct product *prod
     product->final_line_end = values[OPT_PRODUCT_FINAL_LINE_END].number != 0;
     product->proof = (enum product_proof)values[OPT_PRODUCT_PROOF].number;
     product->possession = values[OPT_PRODUCT_POSSESSION].number != 0;
+    buf_copy(product->attributes, sizeof(product->attributes),
+             span_str(config_value_text(&values[OPT_PRODUCT_ATTRIBUTES])));
     product->leave = (enum product_leave)values[OPT_PRODUCT_LEAVE].number;
     product->job_limit_s = (uint32_t)values[OPT_PRODUCT_JOB_LIMIT_S].number;
     copy_rules(&values[OPT_PRODUCT_MODEM_FIRMWARE], product->firmware_rules, &product->n_firmware_rules);
@@ -323,6 +395,9 @@ static int put_device_id(struct json *object, const struct product *product)
     int r = 0;
     if (strcmp(product->device_id, "any") != 0) {
         r |= json_put_text(object, "device_id", product->device_id);
+    }
+    if (product->attributes[0] != '\0') {
+        r |= json_put_text(object, "attributes", product->attributes);
     }
     if (product->cloud != CLOUD_NONE) {
         r |= json_put_text(object, "cloud", device_cloud_name(product->cloud));
@@ -403,6 +478,7 @@ void config_build_products(struct config_builder *builder, const struct toml_nod
         config_read_table(&builder->reader, SECTION_PRODUCT, table, values);
         fill_product(values, product);
         read_device_id(builder, values, product);
+        check_keygen(builder, values, product);
         read_issuer(builder, &values[OPT_PRODUCT_ISSUER], product);
         check_product_name(builder, &values[OPT_PRODUCT_NAME], builder->config->n_products);
         build_entries(builder, table, product);

@@ -172,6 +172,13 @@ static bool is_misdirected(const struct job *job, const struct cmng_row *row)
         return false;
     }
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        if (job->msg.entries[i]
+                .is_made_on_board) { /* its digest is known to nobody before the list shows it */
+            if (job->entries[i].writes > 0 && row->type == CRED_PRIVATE_KEY) {
+                return true;
+            }
+            continue;
+        }
         bool is_same = lists_digests
                            ? row->has_digest && digest_eq(&row->sha256, &job->msg.entries[i].expected)
                            : row->type == (uint32_t)job->msg.entries[i].type;

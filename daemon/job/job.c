@@ -76,6 +76,8 @@ static void forget_secrets(struct job *job)
     dialogue_forget_secrets(&job->dialogue);
     wipe(job->msg.content, job->msg.content_len);
     wipe((uint8_t *)job->config.frames, FRAMES_BURST_SIZE);
+    wipe((uint8_t *)job->msg.keygen.reply, sizeof(job->msg.keygen.reply));
+    job->msg.keygen.reply_len = 0;
     job->msg.content_len = 0;
 }
 
@@ -385,6 +387,9 @@ static void left_badly(struct job *job, int64_t now_us)
 
 static void count_against_entry(struct job *job, const struct row *row, int code)
 {
+    if (row->group == GROUP_KEYGEN && code != CODE_TIMEOUT) {
+        rows_key_refused(job);
+    }
     if (row->group == GROUP_WRITE) {
         struct job_entry *e = &job->entries[job->entry];
         e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
@@ -566,6 +571,14 @@ static void on_banner(struct job *job, int64_t now_us)
     contact_booted(&job->contact, now_us);
 }
 
+/* Whether a line may stand in the dialogue: not the answer of a row that hides it, nor a late one of its
+ * kind.
+ */
+static bool is_shown(const struct row *row, struct span line)
+{
+    return !row->hides_answer && !span_starts(line, "%JWT") && !span_starts(line, "%ATTESTTOKEN");
+}
+
 static void on_event(struct job *job, const struct chat_event *event, int64_t now_us)
 {
     const struct row *row = current(job);
@@ -577,7 +590,7 @@ static void on_event(struct job *job, const struct chat_event *event, int64_t no
     case CHAT_NONE:
         return;
     case CHAT_INFO:
-        dialogue_received(&job->dialogue, now_us, event->line, true);
+        dialogue_received(&job->dialogue, now_us, event->line, is_shown(row, event->line));
         job->lines_seen++;
         job->is_odd = job->is_odd || event->is_overlong;
         if (job->is_framing) {
@@ -587,10 +600,10 @@ static void on_event(struct job *job, const struct chat_event *event, int64_t no
         }
         return;
     case CHAT_URC:
-        dialogue_received(&job->dialogue, now_us, event->line, true);
+        dialogue_received(&job->dialogue, now_us, event->line, is_shown(row, event->line));
         return;
     case CHAT_STRAY:
-        dialogue_received(&job->dialogue, now_us, event->line, job->is_clean);
+        dialogue_received(&job->dialogue, now_us, event->line, job->is_clean && is_shown(row, event->line));
         contact_heard(&job->contact, now_us);
         /* A row without its first octet is a stray line: the list would be one short and nobody would know.
          */
@@ -626,6 +639,15 @@ static enum row_next take_answer(struct job *job)
         job->expose_is_out = false;
         job->is_exposed = true;
         return rows_end_exposed(job);
+    case LEDGER_INTEND:
+        return rows_end_intend(job);
+    case LEDGER_CSR:
+        return rows_end_csr(job);
+    case LEDGER_ISSUE:
+        return rows_end_issue(job);
+    case LEDGER_POSSESSION:
+        return rows_end_possessed(job);
+    case LEDGER_SIGN:
     case LEDGER_RECORD:
         break;
     }
@@ -642,14 +664,33 @@ static void on_refused(struct job *job, int64_t now_us)
     end_with(job, outcome, reason_text(reason)->fault, reason, job->msg.detail, now_us);
 }
 
+/* Whose message it was that could not be served. */
+static enum reason reason_of_failure(enum ledger_kind kind)
+{
+    switch (kind) {
+    case LEDGER_CLAIM:
+    case LEDGER_EXPOSE:
+    case LEDGER_INTEND:
+    case LEDGER_ISSUE:
+    case LEDGER_RECORD:
+        return REASON_store_failed;
+    case LEDGER_SIGN:
+        return REASON_signer_failed;
+    case LEDGER_DIGEST:
+    case LEDGER_EXPLAIN:
+    case LEDGER_CSR:
+    case LEDGER_POSSESSION:
+        break;
+    }
+    return REASON_key_locked;
+}
+
 static void on_message_failed(struct job *job, int64_t now_us)
 {
     if (job->msg.kind != LEDGER_RECORD && ++job->msg_failures >= MESSAGE_TRIES) {
         job->expose_is_out = false;
-        enum reason reason = job->msg.kind == LEDGER_CLAIM || job->msg.kind == LEDGER_EXPOSE
-                                 ? REASON_store_failed
-                                 : REASON_key_locked;
-        end_with(job, OUTCOME_ERROR, FAULT_STATION, reason, job->msg.detail, now_us);
+        end_with(job, OUTCOME_ERROR, FAULT_STATION, reason_of_failure(job->msg.kind), job->msg.detail,
+                 now_us);
         return;
     }
     job->msg_resume_us = now_us + MESSAGE_PAUSE_US;

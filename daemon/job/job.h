@@ -23,10 +23,10 @@
 
 #define JOB_LINE_SIZE     8704 /* a read's quoted content (8,000) and its row */
 #define JOB_SPLICE_SIZE   192
-#define JOB_HEAD_SIZE     64
+#define JOB_HEAD_SIZE     256   /* a command without content: %KEYGEN has attributes */
 #define JOB_CONTENT_SIZE  16384 /* sealed or canonical contents of one board, all entries */
 #define JOB_DIALOGUE_SIZE 12288
-#define JOB_ROWS_MAX      48
+#define JOB_ROWS_MAX      64
 
 struct job_config {
     uint8_t *content; /* JOB_CONTENT_SIZE octets of secret memory (base/secret.h), the job's alone */
@@ -153,8 +153,21 @@ struct job {
     bool is_power_warned;  /* the modem said 528: the warning is to be armed anew */
     uint32_t warned_mv;    /* the supply then; 0: not known */
     bool is_identity_sure; /* firmware and model were read twice */
-    uint8_t lists_read;    /* until `before` is believed */
-    uint8_t list_tag;      /* which of the product's tags is listed, with lists_by_tag */
+    bool key_is_intended;  /* in this job: the intent is on record */
+    bool key_is_unlisted;  /* one may have been made since the last list */
+    bool key_has_reply;    /* what the board said of the key that stands there */
+    bool key_is_spoilt;    /* what stands in its place is our own writing, gone astray */
+    bool uuid_is_sure;     /* read twice alike */
+    bool key_is_missing;   /* the list behind %KEYGEN did not show it, once */
+    uint8_t key_deletions, uuid_tries;
+    bool key_is_issued;                /* in this job */
+    bool key_was_deleted;              /* and was not seen gone yet */
+    bool key_is_sure;                  /* a list that says something odd about the key was read twice */
+    char key_why[VERDICT_DETAIL_SIZE]; /* what was wrong with the last answer about a key */
+    bool has_possession;               /* proven in this job */
+    uint8_t possess_tries;
+    uint8_t lists_read; /* until `before` is believed */
+    uint8_t list_tag;   /* which of the product's tags is listed, with lists_by_tag */
 
     struct job_entry entries[PRODUCT_ENTRIES_MAX];
     uint32_t n_before;

@@ -32,7 +32,13 @@ enum ledger_kind {
     LEDGER_DIGEST,  /* keys: unseal, canonical form, expected digests */
     LEDGER_EXPLAIN, /* keys: a digest that was not expected */
     LEDGER_EXPOSE,  /* store: octets of a per-board credential may leave from now on */
-    LEDGER_RECORD,  /* store: the job has ended */
+    LEDGER_INTEND,  /* store: the board is about to make a key; its certificate's serial number is kept for it
+                     */
+    LEDGER_CSR,     /* keys: is what the board said of its new key whole, and about that key? */
+    LEDGER_SIGN,    /* signer: the certificate for it, sealed */
+    LEDGER_ISSUE,   /* store: that certificate is the bundle's; durable before it is written */
+    LEDGER_POSSESSION, /* keys: did the board sign the nonce with the certificate's key? */
+    LEDGER_RECORD,     /* store: the job has ended */
 };
 
 enum ledger_status {
@@ -57,14 +63,46 @@ enum entry_proof { ENTRY_UNPROVEN, ENTRY_PRESENCE, ENTRY_READBACK, ENTRY_DIGEST,
 struct ledger_entry {
     uint32_t sec_tag;
     enum cred_type type;
-    bool from_bundle;   /* per-board: exposing it spends the bundle */
-    uint32_t sealed_at; /* place in `content` while sealed (from_bundle only) */
+    bool from_bundle;      /* per-board: exposing it spends the bundle */
+    bool is_made_on_board; /* a private key of %KEYGEN: nothing is sent, and `expected` is what the modem
+                              listed of it when its certificate was issued; zeros: none was yet */
+    uint32_t sealed_at;    /* place in `content` while sealed (from_bundle only) */
     uint32_t sealed_len;
     uint32_t clear_at; /* place in `content` once canonical (from_bundle, or all of them with stores_crlf) */
     uint32_t clear_len;
     struct digest expected; /* of the octets the modem should store */
     enum entry_proof proof; /* RECORD */
     uint8_t writes;         /* RECORD: how often it was written in this job */
+};
+
+/* How far the key of a product with source keygen is, on record. */
+enum keygen_state {
+    KEYGEN_NONE,     /* the station never had the board make one: what stands there is of unknown origin */
+    KEYGEN_INTENDED, /* it had, and has issued no certificate for it: what stands there is ours, and useless
+                      */
+    KEYGEN_ISSUED,   /* the bundle has the certificate of the key whose digest is expected */
+};
+
+#define KEYGEN_REPLY_SIZE  1024 /* %KEYGEN's answer has some 570 characters, %JWT's some 450 */
+#define KEYGEN_SERIAL_SIZE 16
+#define KEYGEN_SPKI_SIZE   128
+#define KEYGEN_NONCE_SIZE  33 /* 32 hexadecimal characters and NUL */
+#define KEYGEN_ISSUER_SIZE 256
+
+struct ledger_keygen {
+    enum keygen_state state; /* CLAIM, INTEND, ISSUE out */
+    uint8_t
+        serial[KEYGEN_SERIAL_SIZE]; /* INTEND out, SIGN and ISSUE in: 128 random bits, never used before */
+    char reply[KEYGEN_REPLY_SIZE];  /* CSR, POSSESSION in: what stood between the quotes */
+    uint32_t reply_len;
+    bool is_good;                   /* CSR, POSSESSION out; when it is not, `detail` says why */
+    struct digest csr_sha256;       /* CSR out: of the request as the board sent it */
+    struct digest key_sha256;       /* CSR out: of the public key, as pki has it */
+    uint8_t spki[KEYGEN_SPKI_SIZE]; /* CSR out, SIGN in: the public key in DER */
+    uint32_t spki_len;
+    char issuer[KEYGEN_ISSUER_SIZE]; /* SIGN out, ISSUE in */
+    int64_t not_after_ms;            /* SIGN out, ISSUE in */
+    char nonce[KEYGEN_NONCE_SIZE];   /* DIGEST out, when the product asks for possession; POSSESSION in */
 };
 
 /* One step of a job for its record and waterfall. */
@@ -124,6 +162,9 @@ struct ledger_msg {
     uint8_t *content; /* the job's locked memory: sealed after CLAIM, canonical after DIGEST */
     uint32_t content_size;
     uint32_t content_len;
+
+    /* Of a key made on the board: products with source keygen only. */
+    struct ledger_keygen keygen;
 
     /* EXPLAIN in: entry index and the digest seen; out: which mangling, and for MANGLING_CUT where. */
     uint32_t explain_entry;

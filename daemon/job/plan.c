@@ -104,6 +104,52 @@ static const struct row rows[PLAN_ROWS] = {
                          .odd = REASON_unexpected_answer},
     [PLAN_CLAIM]      = {.name = "claim", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_not_claimed,
                          .message = LEDGER_CLAIM, .end = rows_end_claim},
+    /*  products whose boards make their own key: rows_key_… of job/rows_key.c                                        */
+    [PLAN_KEY_DECIDE] = {.name = "key_decide", .kind = ROW_CHECK, .phase = JOB_RUNNING, .run_if = rows_if_key,
+                         .end = rows_end_key_decide},
+    /*  > AT%CMNG=3,16842753,2  a key of ours that got no certificate; one of unknown origin is never deleted
+     *  < OK                                                                                                          */
+    [PLAN_DELETE_KEY] = {.name = "delete_key", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_DELETE,
+                         .run_if = rows_if_key_orphan, .send = rows_send_delete_key, .end = rows_end_delete_key,
+                         .timeout_ms = 5000},
+    /*  > AT%CMNG=1,16842753,2
+     *  < OK                                                                                                          */
+    [PLAN_KEY_GONE]   = {.name = "key_gone", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_key_deleted, .send = rows_send_list_key, .prefix = "%CMNG:",
+                         .line = rows_line_key, .end = rows_end_key_gone, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    /*  > AT%CMNG=1,16842753,2  what is on record as "none stood there" must be true: asked for a second time         */
+    [PLAN_KEY_ABSENT] = {.name = "key_absent", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_to_intend, .send = rows_send_list_key, .prefix = "%CMNG:",
+                         .line = rows_line_key, .end = rows_end_key_absent, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    [PLAN_INTEND]     = {.name = "intend", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_to_intend,
+                         .message = LEDGER_INTEND, .end = rows_end_intend},
+    /*  > AT%KEYGEN=16842753,2,0
+     *  < %KEYGEN: "MIIBCzCBrwIBADAvMS0w….0oRDoQEmoQRBIVhP2dn3…"
+     *  < OK                    the line may be missing though the key was made (host buffers too small)              */
+    [PLAN_KEYGEN]     = {.name = "keygen", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_KEYGEN,
+                         .run_if = rows_if_to_make_key, .send = rows_send_keygen, .prefix = "%KEYGEN:",
+                         .line = rows_line_keygen, .timeout_ms = 15000},
+    /*  > AT%CMNG=1,16842753,2
+     *  < %CMNG: 16842753,2,"372A8D78…370C"
+     *  < OK                    a digest over who knows what, but it changes with the key                             */
+    [PLAN_KEY_SEEN]   = {.name = "key_seen", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_LIST,
+                         .run_if = rows_if_key_unlisted, .send = rows_send_list_key, .prefix = "%CMNG:",
+                         .line = rows_line_key, .end = rows_end_key_seen, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    /*  > AT%DEVICEUUID         the request is held against it, so that one damaged octet must not stand in it         */
+    [PLAN_KEY_UUID]   = {.name = "key_uuid", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_key_uuid, .text = "AT%DEVICEUUID", .prefix = "%DEVICEUUID:",
+                         .line = rows_line_key_uuid, .end = rows_end_key_uuid, .timeout_ms = 2000},
+    [PLAN_CSR]        = {.name = "csr", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_key_made,
+                         .message = LEDGER_CSR, .end = rows_end_csr},
+    [PLAN_SIGN]       = {.name = "sign", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_key_made,
+                         .message = LEDGER_SIGN},
+    [PLAN_ISSUE]      = {.name = "issue", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_key_made,
+                         .message = LEDGER_ISSUE, .end = rows_end_issue},
+    [PLAN_KEY_READY]  = {.name = "key_ready", .kind = ROW_CHECK, .phase = JOB_RUNNING, .run_if = rows_if_key,
+                         .end = rows_end_key_ready},
     [PLAN_DIGEST]     = {.name = "digest", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_not_digested,
                          .message = LEDGER_DIGEST, .end = rows_end_digest},
     [PLAN_EXPLAIN]    = {.name = "explain", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_unexplained,
@@ -164,6 +210,15 @@ static const struct row rows[PLAN_ROWS] = {
     [PLAN_PROVE_IMEI] = {.name = "prove_imei", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_IDENTITY,
                          .run_if = rows_if_wrote, .text = "AT+CGSN=1", .prefix = "+CGSN:", .line = rows_line_imei,
                          .end = rows_end_identity, .timeout_ms = 2000, .tries = 3, .odd = REASON_imei_invalid},
+    /*  > AT%JWT=0,0,"","8F1C…",16842753,2
+     *  < %JWT: "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIs….eyJpc3MiOi….9ZBl…"
+     *  < OK                    the nonce is its audience; without a time, since a modem offline knows none           */
+    [PLAN_POSSESS]    = {.name = "possess", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_TOKEN,
+                         .run_if = rows_if_to_possess, .send = rows_send_jwt, .prefix = "%JWT:",
+                         .line = rows_line_jwt, .end = rows_end_jwt, .timeout_ms = 10000, .tries = 2,
+                         .odd = REASON_possession_failed, .hides_answer = true},
+    [PLAN_POSSESSED]  = {.name = "possessed", .kind = ROW_HOST, .phase = JOB_RUNNING,
+                         .run_if = rows_if_to_possess, .message = LEDGER_POSSESSION, .end = rows_end_possessed},
     [PLAN_JUDGE]      = {.name = "judge", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_judge},
     /*  > AT+CFUN=0
      *  < OK                    settings reach NVM here; boards reset without it are blocked from attaching after 5 to 7 */
@@ -224,6 +279,23 @@ static const struct no_rule rules[] = {
     {GROUP_WRITE,    60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
     {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_WRITE,    CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+
+    /* A key may have been made all the same: the list tells. 519 is one that the list did not show.                   */
+    {GROUP_KEYGEN,   CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, "never answered"},
+    {GROUP_KEYGEN,   514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
+    {GROUP_KEYGEN,   515,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
+    {GROUP_KEYGEN,   518,          NO_OFFLINE, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_KEYGEN,   519,          NO_OFFLINE, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, "it says that a key stands there, and lists none"},
+    {GROUP_KEYGEN,   523,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, NULL},
+    {GROUP_KEYGEN,   528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
+    {GROUP_KEYGEN,   60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_KEYGEN,   CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, "this modem or its host program knows no such command"},
+    {GROUP_KEYGEN,   CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, NULL},
+
+    {GROUP_TOKEN,    CODE_TIMEOUT, NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_TOKEN,    CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_possession_failed, KEEP, "this modem or its host program knows no such command"},
+    {GROUP_TOKEN,    51,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_possession_failed, KEEP, "this build signs no tokens"},
+    {GROUP_TOKEN,    CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_possession_failed, KEEP, NULL},
 
     /* The verdict stands already: in the end it is only noted that the board was left badly.                         */
     {GROUP_LEAVE,    CODE_ANY,     NO_REPEAT,  3,   OUTCOME_NONE, FAULT_NONE,       REASON_leave_failed,      KEEP, NULL},

@@ -32,6 +32,18 @@ enum plan_row {
     PLAN_LIST,
     PLAN_LIST_TAG,
     PLAN_CLAIM,
+    PLAN_KEY_DECIDE,
+    PLAN_DELETE_KEY,
+    PLAN_KEY_GONE,
+    PLAN_KEY_ABSENT,
+    PLAN_INTEND,
+    PLAN_KEYGEN,
+    PLAN_KEY_SEEN,
+    PLAN_KEY_UUID,
+    PLAN_CSR,
+    PLAN_SIGN,
+    PLAN_ISSUE,
+    PLAN_KEY_READY,
     PLAN_DIGEST,
     PLAN_EXPLAIN,
     PLAN_DECIDE,
@@ -50,6 +62,8 @@ enum plan_row {
     PLAN_PROVE,
     PLAN_PROVE_TAG,
     PLAN_PROVE_IMEI,
+    PLAN_POSSESS,
+    PLAN_POSSESSED,
     PLAN_JUDGE,
     PLAN_LEAVE,
     PLAN_RECORD,
@@ -75,6 +89,8 @@ enum row_group {
     GROUP_LIST,
     GROUP_DELETE,
     GROUP_WRITE,
+    GROUP_KEYGEN,
+    GROUP_TOKEN,
     GROUP_LEAVE
 };
 
@@ -99,9 +115,10 @@ struct row {
     enum row_next (*end)(struct job *job);           /* after OK, or the ledger's answer; NULL: next */
     enum ledger_kind message;
     uint32_t timeout_ms;
-    uint8_t tries;   /* for an answer that is not understood */
-    enum reason odd; /* the verdict when it stays so */
-    bool is_secret;  /* what is sent must not be shown */
+    uint8_t tries;     /* for an answer that is not understood */
+    enum reason odd;   /* the verdict when it stays so */
+    bool is_secret;    /* what is sent must not be shown */
+    bool hides_answer; /* nor what comes back: a token is worth something to whoever has it */
 };
 
 const struct row *plan_row(enum plan_row row);

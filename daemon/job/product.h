@@ -12,11 +12,12 @@
 #include "job/device_id.h"
 #include "pki/cred.h"
 
-#define PRODUCT_NAME_SIZE    64
-#define PRODUCT_VERSION_SIZE 72 /* "sha256:" and 64 hex characters, NUL */
-#define PRODUCT_ENTRIES_MAX  8
-#define PRODUCT_RULES_MAX    8
-#define PRODUCT_RULE_SIZE    40
+#define PRODUCT_NAME_SIZE       64
+#define PRODUCT_VERSION_SIZE    72 /* "sha256:" and 64 hex characters, NUL */
+#define PRODUCT_ENTRIES_MAX     8
+#define PRODUCT_RULES_MAX       8
+#define PRODUCT_RULE_SIZE       40
+#define PRODUCT_ATTRIBUTES_SIZE 128
 
 enum product_source { SOURCE_BOUND, SOURCE_POOL, SOURCE_KEYGEN, SOURCE_MES };
 enum product_on_existing { EXISTING_REPLACE, EXISTING_KEEP_EQUAL, EXISTING_REFUSE };
@@ -53,6 +54,8 @@ struct product {
     char model_rules[PRODUCT_RULES_MAX][PRODUCT_RULE_SIZE]; /* "nRF91*": `*` at the end only */
     char device_id[DEVICE_SCHEME_SIZE];                     /* the scheme of job/device_id.h; empty: any */
     enum device_cloud cloud;                                /* whose rules for names hold */
+    char attributes[PRODUCT_ATTRIBUTES_SIZE]; /* source keygen: of the key's request, "O=Acme,C=no"; empty:
+                                                 none */
     struct span issuer; /* PEM of the CAs that bundles' certificates must come from; empty: any. Lives as long
                            as the product */
     uint32_t n_entries;

@@ -16,7 +16,7 @@
 #include "job/check.h"
 #include "job/family.h"
 
-#define WRITES_MAX     2
+#define WRITES_MAX     ROWS_WRITES_MAX
 #define ROUNDS_MAX     6
 #define LIST_READS_MAX 4
 #define QUIET_US       (300 * US_PER_MS)
@@ -35,8 +35,8 @@ enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, e
 }
 
 /* "write of client_cert (tag 16842753)" in front of a detail: which entry a verdict is about. */
-static enum row_next end_for_entry(struct job *job, uint32_t i, enum fault fault, enum reason reason,
-                                   const char *what)
+enum row_next rows_end_for_entry(struct job *job, uint32_t i, enum fault fault, enum reason reason,
+                                 const char *what)
 {
     char memory[VERDICT_DETAIL_SIZE];
     struct buf b;
@@ -135,7 +135,8 @@ bool rows_if_unexplained(struct job *job)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         const struct job_entry *e = &job->entries[i];
-        if (!e->is_right && e->is_present && e->has_digest && !e->is_explained) {
+        bool has_content = !job->msg.entries[i].is_made_on_board; /* of a key made there nothing is known */
+        if (has_content && !e->is_right && e->is_present && e->has_digest && !e->is_explained) {
             job->entry = (uint8_t)i;
             return true;
         }
@@ -145,7 +146,8 @@ bool rows_if_unexplained(struct job *job)
 
 static bool is_to_write(const struct job *job, uint32_t i)
 {
-    return !job->entries[i].is_right && job->entries[i].writes < WRITES_MAX;
+    return !job->msg.entries[i].is_made_on_board && !job->entries[i].is_right &&
+           job->entries[i].writes < WRITES_MAX;
 }
 
 bool rows_if_to_expose(struct job *job)
@@ -293,6 +295,14 @@ void rows_send_delete_stray(struct job *job, struct chat_command *command)
     head_type(&b, row->type);
     command->head = buf_span(&b);
     job->is_dirty = job->wrote_anything = true;
+}
+
+void rows_head_entry(struct job *job, uint32_t entry, uint32_t opcode, struct chat_command *command)
+{
+    struct buf b;
+    head_begin(job, &b, opcode, job->msg.entries[entry].sec_tag);
+    head_type(&b, job->msg.entries[entry].type);
+    command->head = buf_span(&b);
 }
 
 static void head_entry(struct job *job, struct buf *b, uint32_t opcode)
@@ -658,6 +668,9 @@ enum row_next rows_end_list_tag(struct job *job)
 enum row_next rows_end_claim(struct job *job)
 {
     job->is_claimed = true;
+    if (rows_key_entry(job) >= 0) {
+        check_entries(job); /* the key is decided on before digests are known */
+    }
     return ROW_NEXT;
 }
 
@@ -682,7 +695,7 @@ enum row_next rows_end_digest(struct job *job)
         /* AT%CMNG=0,<tag>,<type>,"<content>" */
         bool fits_frames = job->has_transfer && content.len <= FRAMES_CONTENT_MAX;
         if (!fits_frames && 8 + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + content.len + 1 > AT_LINE_MAX) {
-            return end_for_entry(
+            return rows_end_for_entry(
                 job, i, FAULT_CREDENTIAL, REASON_too_long,
                 "the whole command is longer than the 4,095 characters that the AT host takes");
         }
@@ -720,7 +733,7 @@ static enum row_next end_wedged(struct job *job, uint32_t i)
     buf_add_str(&b, " octets were answered, one of ");
     buf_add_u64(&b, job->shortest_hung);
     buf_add_str(&b, " was not");
-    return end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, memory);
+    return rows_end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, memory);
 }
 
 /* Twice written and still not right: what was seen says whose doing it is. */
@@ -732,22 +745,22 @@ static enum row_next end_by_evidence(struct job *job, uint32_t i)
     }
     if (!e->is_present) {
         bool was_lost = e->timeouts > 0 || e->refusals > 0;
-        return end_for_entry(job, i, was_lost ? FAULT_FIXTURE : FAULT_BOARD,
-                             was_lost ? REASON_bytes_lost : REASON_digest_mismatch,
-                             was_lost ? "written twice, damaged on the way each time"
-                                      : "the modem said OK twice and lists no such entry");
+        return rows_end_for_entry(job, i, was_lost ? FAULT_FIXTURE : FAULT_BOARD,
+                                  was_lost ? REASON_bytes_lost : REASON_digest_mismatch,
+                                  was_lost ? "written twice, damaged on the way each time"
+                                           : "the modem said OK twice and lists no such entry");
     }
     if (!e->is_explained || e->mangling == MANGLING_OTHER) {
         bool differs =
             e->timeouts > 0 || e->refusals > 0 || (e->has_wrong && !digest_eq(&e->wrong, &e->seen));
-        return end_for_entry(job, i, differs ? FAULT_FIXTURE : FAULT_BOARD,
-                             differs ? REASON_bytes_lost : REASON_digest_mismatch,
-                             differs ? "written twice, arrived damaged in different ways"
-                                     : "the modem holds other content, the same after a second write");
+        return rows_end_for_entry(job, i, differs ? FAULT_FIXTURE : FAULT_BOARD,
+                                  differs ? REASON_bytes_lost : REASON_digest_mismatch,
+                                  differs ? "written twice, arrived damaged in different ways"
+                                          : "the modem holds other content, the same after a second write");
     }
-    return end_for_entry(job, i, FAULT_FIXTURE,
-                         e->mangling == MANGLING_CUT ? REASON_bytes_lost : REASON_digest_mismatch,
-                         mangling_sentence(e->mangling));
+    return rows_end_for_entry(job, i, FAULT_FIXTURE,
+                              e->mangling == MANGLING_CUT ? REASON_bytes_lost : REASON_digest_mismatch,
+                              mangling_sentence(e->mangling));
 }
 
 /* Written and not right: was it loss, or was it changed in a way that has a name? */
@@ -773,9 +786,12 @@ static enum row_next decide_entry(struct job *job, uint32_t i)
     if (e->is_right) {
         return ROW_NEXT;
     }
+    if (job->msg.entries[i].is_made_on_board) {
+        return rows_decide_key(job);
+    }
     if (job->msg.passed_before && p->second_visit == SECOND_COMPARE) {
-        return end_for_entry(job, i, FAULT_BOARD, REASON_digest_mismatch,
-                             "this board passed before and no longer holds what it was given");
+        return rows_end_for_entry(job, i, FAULT_BOARD, REASON_digest_mismatch,
+                                  "this board passed before and no longer holds what it was given");
     }
     if (e->is_present && !e->has_digest && p->proof == PROOF_DIGEST) {
         return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,
@@ -786,7 +802,7 @@ static enum row_next decide_entry(struct job *job, uint32_t i)
     }
     bool is_ours = e->writes > 0 || job->msg.bundle_state != BUNDLE_BOUND;
     if (e->is_present && !is_ours && p->on_existing != EXISTING_REPLACE) {
-        return end_for_entry(job, i, FAULT_BOARD, REASON_foreign_entry, "other content stands there");
+        return rows_end_for_entry(job, i, FAULT_BOARD, REASON_foreign_entry, "other content stands there");
     }
     if (e->writes > 0) {
         learn_from_write(job, i);
@@ -817,8 +833,9 @@ static enum row_next decide_strays(struct job *job)
 enum row_next rows_end_decide(struct job *job)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
-        if (decide_entry(job, i) == ROW_END) {
-            return ROW_END;
+        enum row_next next = decide_entry(job, i);
+        if (next != ROW_NEXT) {
+            return next;
         }
     }
     return decide_strays(job);
@@ -893,6 +910,10 @@ static enum row_next end_passed(struct job *job)
 
 enum row_next rows_end_judge(struct job *job)
 {
+    if (rows_if_to_possess(job)) {
+        job->row = PLAN_POSSESS;
+        return ROW_JUMP;
+    }
     uint32_t tag = 0, type = 0;
     bool is_foreign_same = check_foreign_unchanged(job, &tag, &type);
     if (check_all_right(job) && is_foreign_same && check_next_stray(job, 0) < 0) {
@@ -926,8 +947,12 @@ enum row_next rows_end_judge(struct job *job)
 
 /* ---- messages ---- */
 
-static enum entry_proof proof_of(const struct job_entry *e)
+static enum entry_proof proof_of(const struct job *job, uint32_t i)
 {
+    const struct job_entry *e = &job->entries[i];
+    if (job->msg.entries[i].is_made_on_board && e->is_right && job->has_possession) {
+        return ENTRY_POSSESSION;
+    }
     if (!e->is_right || !e->is_present) {
         return ENTRY_UNPROVEN;
     }
@@ -942,7 +967,7 @@ static void prepare_record(struct job *job)
     msg->bundle_effect = passed && msg->bundle[0] != '\0' ? BUNDLE_INSTALLED : BUNDLE_UNCHANGED;
     msg->proof = passed ? ENTRY_POSSESSION : ENTRY_UNPROVEN;
     for (uint32_t i = 0; i < msg->n_entries; i++) {
-        msg->entries[i].proof = job->is_dirty ? ENTRY_UNPROVEN : proof_of(&job->entries[i]);
+        msg->entries[i].proof = job->is_dirty ? ENTRY_UNPROVEN : proof_of(job, i);
         msg->entries[i].writes = job->entries[i].writes;
         if (msg->entries[i].proof < msg->proof) {
             msg->proof = msg->entries[i].proof;
@@ -972,6 +997,16 @@ void rows_prepare_message(struct job *job, enum ledger_kind kind)
     case LEDGER_EXPOSE:
         job->expose_is_out = true;
         break;
+    case LEDGER_INTEND:
+    case LEDGER_CSR:
+    case LEDGER_SIGN:
+    case LEDGER_POSSESSION:
+        break;
+    case LEDGER_ISSUE: {
+        uint32_t key = (uint32_t)rows_key_entry(job);
+        msg->entries[key].expected = job->entries[key].seen;
+        break;
+    }
     case LEDGER_RECORD:
         prepare_record(job);
         break;

@@ -75,6 +75,56 @@ enum row_next rows_end_exposed(struct job *job);
 enum row_next rows_end_write(struct job *job);
 enum row_next rows_end_judge(struct job *job);
 
+/* Keys that boards make, and their possession: rows_key.c */
+bool rows_if_key(struct job *job);
+bool rows_if_key_orphan(struct job *job);
+bool rows_if_key_deleted(struct job *job);
+bool rows_if_to_intend(struct job *job);
+bool rows_if_to_make_key(struct job *job);
+bool rows_if_key_unlisted(struct job *job);
+bool rows_if_key_made(struct job *job);
+bool rows_if_key_uuid(struct job *job);
+bool rows_if_to_possess(struct job *job);
+void rows_send_delete_key(struct job *job, struct chat_command *command);
+void rows_send_list_key(struct job *job, struct chat_command *command);
+void rows_send_keygen(struct job *job, struct chat_command *command);
+void rows_send_jwt(struct job *job, struct chat_command *command);
+void rows_line_key(struct job *job, struct span line);
+void rows_line_keygen(struct job *job, struct span line);
+void rows_line_key_uuid(struct job *job, struct span line);
+void rows_line_jwt(struct job *job, struct span line);
+enum row_next rows_end_key_decide(struct job *job);
+enum row_next rows_end_delete_key(struct job *job);
+enum row_next rows_end_key_gone(struct job *job);
+enum row_next rows_end_key_absent(struct job *job);
+enum row_next rows_end_intend(struct job *job);
+enum row_next rows_end_key_ready(struct job *job);
+enum row_next rows_end_key_seen(struct job *job);
+enum row_next rows_end_key_uuid(struct job *job);
+enum row_next rows_end_csr(struct job *job);
+enum row_next rows_end_issue(struct job *job);
+enum row_next rows_end_jwt(struct job *job);
+enum row_next rows_end_possessed(struct job *job);
+
+/* The made key's entry is not right, and digests are known: what stands there, and whose doing is it? */
+enum row_next rows_decide_key(struct job *job);
+
+/* %KEYGEN was answered with a no. */
+void rows_key_refused(struct job *job);
+
+/* The entry of the key that the board makes; -1: none. */
+int rows_key_entry(const struct job *job);
+
+/* The n-th write of an entry in a job is the last. */
+#define ROWS_WRITES_MAX 2
+
+/* "client_cert (tag 16842753): " before what is wrong with an entry; ends the job as FAIL. */
+enum row_next rows_end_for_entry(struct job *job, uint32_t entry, enum fault fault, enum reason reason,
+                                 const char *what);
+
+/* "AT%CMNG=opcode,tag,type" of an entry, in the job's own memory. */
+void rows_head_entry(struct job *job, uint32_t entry, uint32_t opcode, struct chat_command *command);
+
 /* Prepares the message of a HOST row. */
 void rows_prepare_message(struct job *job, enum ledger_kind kind);
 

@@ -9,15 +9,19 @@
 #include "keys/keys.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "keys/mangle.h"
 #include "pki/content.h"
+#include "pki/csr.h"
 #include "pki/digest.h"
 #include "pki/init.h"
+#include "pki/jwt.h"
 
 #define CLEAR_MAX ((size_t)PRODUCT_ENTRIES_MAX * CRED_CONTENT_MAX)
 
@@ -191,6 +195,9 @@ static bool digest_file_entry(struct keys *keys, struct ledger_msg *msg, struct 
 static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledger_entry *entry,
                          size_t *clear_len)
 {
+    if (entry->is_made_on_board) {
+        return true; /* its digest is the modem's own, from when its certificate was issued */
+    }
     if (!entry->from_bundle) {
         return digest_file_entry(keys, msg, entry, clear_len);
     }
@@ -207,6 +214,14 @@ static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledge
     return true;
 }
 
+/* What the board is to sign: nobody could have known it before. */
+static void make_nonce(char out[KEYGEN_NONCE_SIZE])
+{
+    uint8_t octets[(KEYGEN_NONCE_SIZE - 1) / 2];
+    pki_random(octets, sizeof(octets));
+    hex_encode(octets, sizeof(octets), out);
+}
+
 static void answer_digest(struct keys *keys, struct ledger_msg *msg)
 {
     struct ledger_entry entries[PRODUCT_ENTRIES_MAX];
@@ -221,6 +236,9 @@ static void answer_digest(struct keys *keys, struct ledger_msg *msg)
         is_good = digest_entry(keys, msg, &entries[i], &clear_len);
     }
     if (is_good) {
+        if (msg->product->possession) {
+            make_nonce(msg->keygen.nonce);
+        }
         memcpy(msg->entries, entries, msg->n_entries * sizeof(*entries));
         if (msg->content_size > 0) {
             memcpy(msg->content, keys->clear, clear_len);
@@ -261,6 +279,84 @@ static void answer_explain(struct ledger_msg *msg)
     answer_ok(msg);
 }
 
+/* ---- keys that boards make */
+
+static const struct ledger_entry *find_made(const struct ledger_msg *msg)
+{
+    for (uint32_t i = 0; i < msg->n_entries && i < PRODUCT_ENTRIES_MAX; i++) {
+        if (msg->entries[i].is_made_on_board) {
+            return &msg->entries[i];
+        }
+    }
+    return NULL;
+}
+
+/* The answer is always LEDGER_OK when there is one: what a board says wrong is no trouble of the station's.
+ */
+static void judge(struct ledger_msg *msg, int err, const struct err_info *why)
+{
+    if (err == -ENOMEM) {
+        answer_failed(msg, err_text(err));
+        return;
+    }
+    answer_ok(msg);
+    msg->keygen.is_good = err == 0;
+    if (err != 0) {
+        buf_copy(msg->detail, sizeof(msg->detail), span_str(why->text));
+    }
+}
+
+static void answer_csr(struct ledger_msg *msg)
+{
+    struct ledger_keygen *keygen = &msg->keygen;
+    const struct ledger_entry *entry = find_made(msg);
+    struct csr_reply reply;
+    struct err_info why = {0};
+    if (entry == NULL || keygen->reply_len > sizeof(keygen->reply)) {
+        answer_failed(msg, "the message names no key");
+        return;
+    }
+    int err =
+        csr_read_reply(span_of(keygen->reply, keygen->reply_len), entry->sec_tag, msg->uuid, &reply, &why);
+    if (err == 0) {
+        _Static_assert(sizeof(keygen->spki) == sizeof(reply.csr.spki), "one is copied into the other");
+        keygen->csr_sha256 = reply.key.sha256;
+        keygen->key_sha256 = reply.csr.fingerprint;
+        memcpy(keygen->spki, reply.csr.spki, sizeof(keygen->spki));
+        keygen->spki_len = (uint32_t)reply.csr.spki_len;
+        if (msg->uuid[0] == '\0') { /* modems before the nRF91x1 say it nowhere else */
+            memcpy(msg->uuid, reply.uuid, sizeof(reply.uuid));
+        }
+    }
+    judge(msg, err, &why);
+}
+
+static void answer_possession(struct ledger_msg *msg)
+{
+    const struct ledger_keygen *keygen = &msg->keygen;
+    const struct ledger_entry *cert = NULL;
+    for (uint32_t i = 0; i < msg->n_entries && i < PRODUCT_ENTRIES_MAX; i++) {
+        const struct ledger_entry *e = &msg->entries[i];
+        cert = e->from_bundle && e->type == CRED_CLIENT_CERT ? e : cert;
+    }
+    if (cert == NULL || cert->clear_at > msg->content_len ||
+        cert->clear_len > msg->content_len - cert->clear_at || keygen->reply_len > sizeof(keygen->reply)) {
+        answer_failed(msg, "the message's certificate is not there");
+        return;
+    }
+    struct pem pem;
+    struct err_info why = {0};
+    int err = pem_parse(span_of((const char *)msg->content + cert->clear_at, cert->clear_len), &pem);
+    if (err == 0 && pem.n_blocks == 0) {
+        err = err_set(&why, ERR_FORMAT, "the certificate cannot be read");
+    }
+    if (err == 0) {
+        err = jwt_verify(span_of(keygen->reply, keygen->reply_len), pem.blocks[0].der, keygen->nonce, &why);
+    }
+    pem_done(&pem);
+    judge(msg, err, &why);
+}
+
 void keys_answer(struct keys *keys, struct ledger_msg *msg)
 {
     switch (msg->kind) {
@@ -272,8 +368,18 @@ void keys_answer(struct keys *keys, struct ledger_msg *msg)
         answer_explain(msg);
         pki_scrub_stack();
         return;
+    case LEDGER_CSR:
+        answer_csr(msg);
+        pki_scrub_stack();
+        return;
+    case LEDGER_POSSESSION:
+        answer_possession(msg);
+        return;
     case LEDGER_CLAIM:
     case LEDGER_EXPOSE:
+    case LEDGER_INTEND:
+    case LEDGER_SIGN:
+    case LEDGER_ISSUE:
     case LEDGER_RECORD:
         break;
     }

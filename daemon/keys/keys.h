@@ -3,7 +3,8 @@
  * nothing kept between two. Its actor's thread runs it, so that neither the line nor the store waits for
  * cryptography.
  *
- * It answers LEDGER_DIGEST and LEDGER_EXPLAIN of job/ledger.h, and seals what is imported.
+ * It answers LEDGER_DIGEST, LEDGER_EXPLAIN, LEDGER_CSR and LEDGER_POSSESSION of job/ledger.h, and seals what
+ * is imported. Signing is another actor's (keys/issuer.h), since a token may take its time.
  */
 #ifndef CERTLINE_KEYS_KEYS_H
 #define CERTLINE_KEYS_KEYS_H
@@ -41,6 +42,15 @@ void keys_free(struct keys *keys); /* NULL is allowed */
  *
  * LEDGER_EXPLAIN. In: explain_entry, explain_seen, and `content` as DIGEST left it. Out: explain_mangling
  * and, for MANGLING_CUT, explain_cut_at: how many octets arrived. Always LEDGER_OK for an entry that exists.
+ *
+ * An entry that is_made_on_board has nothing sealed and keeps its `expected`. Where the product asks for
+ * possession, DIGEST makes keygen.nonce as well.
+ *
+ * LEDGER_CSR. In: keygen.reply, the made entry's tag, uuid (may be empty). Out: keygen.is_good, and then
+ * csr_sha256, key_sha256, spki, and uuid if it was empty; else `detail` says what is wrong with the answer.
+ *
+ * LEDGER_POSSESSION. In: keygen.reply, keygen.nonce, `content` as DIGEST left it. Out: keygen.is_good, else
+ * `detail`.
  */
 void keys_answer(struct keys *keys, struct ledger_msg *msg);
 

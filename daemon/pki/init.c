@@ -7,6 +7,7 @@
 #include "pki/init.h"
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,6 +72,13 @@ int pki_init(void)
     }
     is_done = true;
     return 0;
+}
+
+void pki_random(uint8_t *out, size_t n)
+{
+    if (RAND_bytes(out, (int)n) != 1) {
+        abort(); /* a nonce that somebody knows must never be taken for one that nobody does */
+    }
 }
 
 /* Without the address sanitizer, which would put the array somewhere else than on the stack. The copies of

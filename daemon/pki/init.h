@@ -5,6 +5,9 @@
 #ifndef CERTLINE_PKI_INIT_H
 #define CERTLINE_PKI_INIT_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Must come before anything else in the process uses OpenSSL: the first lines of main. Calling it again is
  * harmless. Returns 0, or ERR_INTERNAL when OpenSSL holds memory already and would go on without wiping. */
 int pki_init(void);
@@ -14,5 +17,8 @@ int pki_init(void);
  * secret in clear. Needs PKI_STACK_SIZE octets of stack. */
 #define PKI_STACK_SIZE 65536
 void pki_scrub_stack(void);
+
+/* Random octets that nobody can guess. Ends the process when there are none. Any thread. */
+void pki_random(uint8_t *out, size_t n);
 
 #endif

@@ -7,6 +7,7 @@
  * order, slot or day it is. Only a board without one draws from the pool.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/internal.h"
@@ -20,6 +21,7 @@ struct claim {
     int64_t bundle_no;        /* 0: none needed */
     char bundle[BUNDLE_ID_SIZE];
     enum bundle_state state;
+    bool is_new; /* the bundle is made with this claim: the board makes its own key */
 };
 
 typedef int question(struct store *st, struct store_op *op, struct claim *claim);
@@ -255,6 +257,12 @@ static int ask_bundle(struct store *st, struct store_op *op, struct claim *claim
         }
         r = take_row(&q, claim);
     }
+    if (r == 0 && msg->product->source == SOURCE_KEYGEN && !claim->is_again) {
+        claim->is_new = true;
+        claim->state = BUNDLE_BOUND;
+        snprintf(claim->bundle, sizeof(claim->bundle), "kg-%s-%s", msg->imei, msg->job);
+        return 0;
+    }
     if (r == 0) {
         return refuse_without_bundle(st, op, claim);
     }
@@ -292,6 +300,26 @@ static int copy_sealed(struct store *st, struct store_op *op, struct claim *clai
     return r;
 }
 
+/* The certificate, once it is issued, is sealed like everybody's; of the key the station knows what the modem
+ * lists. Before that both are still to be made. */
+static int fill_keygen_entry(struct store *st, struct store_op *op, struct claim *claim,
+                             struct ledger_entry *entry)
+{
+    struct ledger_keygen *keygen = &claim->msg->keygen;
+    entry->from_bundle = true;
+    if (entry->type == CRED_PRIVATE_KEY) {
+        entry->is_made_on_board = true;
+        return keygen_state_of(st, claim->bundle, claim->bundle_no, keygen, &entry->expected);
+    }
+    struct digest unused;
+    int r = keygen_state_of(st, claim->bundle, claim->bundle_no, keygen, &unused);
+    if (r == 0 && keygen->state == KEYGEN_ISSUED) {
+        r = copy_sealed(st, op, claim, entry);
+        return r == 0 ? ERR_CORRUPT : r;
+    }
+    return r;
+}
+
 /* A bundle's own CA stands in for the product's file. */
 static int fill_entry(struct store *st, struct store_op *op, struct claim *claim,
                       const struct product_entry *wanted)
@@ -304,7 +332,10 @@ static int fill_entry(struct store *st, struct store_op *op, struct claim *claim
     }
 
     int r = 0;
-    if (wanted->from_bundle || (wanted->type == CRED_CA && claim->bundle_no != 0)) {
+    bool is_keygen = msg->product->source == SOURCE_KEYGEN && wanted->from_bundle;
+    if (is_keygen) {
+        r = fill_keygen_entry(st, op, claim, entry);
+    } else if (wanted->from_bundle || (wanted->type == CRED_CA && claim->bundle_no != 0)) {
         r = copy_sealed(st, op, claim, entry);
         if (r == 0 && wanted->from_bundle) {
             return op_no(op, ERR_REFUSED, REASON_bundle_not_for_board,
@@ -329,7 +360,7 @@ static int fill(struct store *st, struct store_op *op, struct claim *claim)
         r = fill_entry(st, op, claim, &msg->product->entries[i]);
     }
     memcpy(msg->bundle, claim->bundle, sizeof(msg->bundle));
-    msg->bundle_state = claim->bundle_no != 0 ? claim->state : BUNDLE_FREE;
+    msg->bundle_state = *claim->bundle ? claim->state : BUNDLE_FREE;
     msg->passed_before = *claim->earlier_job != '\0';
     memcpy(msg->earlier_job, claim->earlier_job, sizeof(msg->earlier_job));
     return r;
@@ -358,7 +389,7 @@ static int start_job(struct store *st, const struct claim *claim)
 
 static int write_claim(struct store *st, struct claim *claim)
 {
-    int r = bind(st, claim);
+    int r = claim->is_new ? keygen_make_bundle(st, claim->msg, claim->bundle, claim->lot) : bind(st, claim);
     if (r == 0) {
         r = start_job(st, claim);
     }

@@ -38,6 +38,10 @@ struct store {
     bool mark_is_accepted; /* RECONCILE in the transaction under way */
 
     struct err_info failure; /* of the last batch as a whole */
+
+    void (*random)(void *ctx, uint8_t *out, size_t n);
+    void *random_ctx;
+    uint32_t spare_certificates; /* per order, beyond its quantity */
 };
 
 /* ---- event.c: the chain */
@@ -82,6 +86,8 @@ int op_no(struct store_op *op, int code, enum reason reason, const char *format,
 int op_claim(struct store *st, struct store_op *op);
 int op_expose(struct store *st, struct store_op *op);
 int op_record(struct store *st, struct store_op *op);
+int op_intend(struct store *st, struct store_op *op);
+int op_issue(struct store *st, struct store_op *op);
 int op_station_started(struct store *st, struct store_op *op);
 int op_product(struct store *st, struct store_op *op);
 int op_order_put(struct store *st, struct store_op *op);
@@ -101,6 +107,17 @@ struct known_job {
     bool was_exposed;
 };
 int job_find(struct store *st, const char *id, struct known_job *ret);
+
+/* ---- keygen.c: products whose boards make their own keys */
+
+/* A bundle for this board of which nothing is there yet, BOUND to it. */
+int keygen_make_bundle(struct store *st, const struct ledger_msg *msg, const char *bundle, const char *lot);
+/* What the bundle's key has come to, as a claim tells it; KEYGEN_ISSUED: *ret_listed takes the key's digest
+ * as the modem lists it. */
+int keygen_state_of(struct store *st, const char *bundle, int64_t bundle_no, struct ledger_keygen *ret,
+                    struct digest *ret_listed);
+int keygen_project_intended(struct store *st, const struct event *event);
+int keygen_project_issued(struct store *st, const struct event *event);
 
 /* What the store knows of a bundle; 1, 0 or negative. */
 struct known_bundle {

@@ -2,15 +2,41 @@
  * Migrations are rows: from which version, and the statements. A released row is never edited; a new version
  * adds one and changes schema.sql, and the test of migrations compares both ways to the same tables.
  *
- * Version 1 is the first that was released, so the table is empty today; migrate_by takes the table as an
- * argument, and its test brings one from an invented version 0.
+ * migrate_by takes the table as an argument, and its test brings one from an invented version 0.
  */
 #include "store/migrate.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
-static const struct migration *const released = NULL;
+static const struct migration released[] = {
+    /* Keys made on the board, and the certificates issued for them. */
+    {.from = 1,
+     .sql = "CREATE TABLE keygen ("
+            " bundle TEXT NOT NULL PRIMARY KEY REFERENCES bundle (id),"
+            " imei TEXT NOT NULL,"
+            " sec_tag INTEGER NOT NULL,"
+            " state TEXT NOT NULL CHECK (state IN ('intended', 'issued')),"
+            " serial TEXT NOT NULL UNIQUE,"
+            " job TEXT NOT NULL,"
+            " work_order TEXT"
+            ") STRICT, WITHOUT ROWID;"
+            "CREATE INDEX keygen_intended ON keygen (work_order) WHERE state = 'intended';"
+            "CREATE TABLE certificate ("
+            " serial TEXT NOT NULL,"
+            " issuer TEXT NOT NULL,"
+            " bundle TEXT NOT NULL REFERENCES bundle (id),"
+            " imei TEXT NOT NULL,"
+            " work_order TEXT,"
+            " key_sha256 BLOB NOT NULL CHECK (length(key_sha256) = 32),"
+            " issued INTEGER NOT NULL,"
+            " not_after INTEGER NOT NULL,"
+            " superseded INTEGER,"
+            " PRIMARY KEY (serial, issuer)"
+            ") STRICT, WITHOUT ROWID;"
+            "CREATE INDEX certificate_of_order ON certificate (work_order);"
+            "CREATE INDEX certificate_of_bundle ON certificate (bundle)"},
+};
 
 int migrate_is_empty(struct sql *db)
 {
@@ -107,5 +133,5 @@ int migrate_by(struct sql *db, const struct migration *table, size_t n, int vers
 
 int migrate(struct sql *db, struct err_info *reterr)
 {
-    return migrate_by(db, released, 0, STORE_VERSION, reterr);
+    return migrate_by(db, released, sizeof(released) / sizeof(*released), STORE_VERSION, reterr);
 }

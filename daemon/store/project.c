@@ -356,9 +356,12 @@ static const struct {
     {"order_closed", order_closed},
     {"bundle_imported", bundle_imported},
     {"file_imported", NULL},
+    {"bundle_made", bundle_imported}, /* beside its event, as an import's is */
     {"bundle_bound", bundle_bound},
     {"bundle_exposed", bundle_exposed},
     {"bundle_installed", bundle_installed},
+    {"keygen_intended", keygen_project_intended},
+    {"certificate_issued", keygen_project_issued},
     {"bundle_released", bundle_released},
     {"bundle_retired", bundle_retired},
     {"job_started", job_started},

@@ -91,6 +91,33 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_CREDENTIAL_EXPOSED] = "UPDATE credential SET sha256 = ?3"
                              " WHERE bundle = (SELECT no FROM bundle WHERE id = ?1) AND type = ?2",
     [Q_CREDENTIALS_RESET] = "UPDATE credential SET sha256 = NULL WHERE sha256 IS NOT NULL",
+    /* A certificate that takes the place of one whose key is lost: the board has one of each type. */
+    [Q_CREDENTIAL_ISSUE] =
+        "INSERT INTO credential (bundle, type, sealed, key_sha256, serial, issuer)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (bundle, type) DO UPDATE SET sealed = excluded.sealed,"
+        " key_sha256 = excluded.key_sha256, serial = excluded.serial, issuer = excluded.issuer, sha256 = "
+        "NULL",
+    [Q_CREDENTIAL_LISTED] = "SELECT sha256 FROM credential WHERE bundle = ?1 AND type = ?2",
+    [Q_KEY_OWNER_OTHER] = "SELECT b.id FROM credential c JOIN bundle b ON b.no = c.bundle"
+                          " WHERE c.type = ?1 AND c.key_sha256 = ?2 AND b.id <> ?3",
+    [Q_KEYGEN_OF_BUNDLE] = "SELECT state, serial, job FROM keygen WHERE bundle = ?1",
+    [Q_KEYGEN_INTEND] =
+        "INSERT INTO keygen (bundle, imei, sec_tag, state, serial, job, work_order)"
+        " VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?6) ON CONFLICT (bundle) DO UPDATE SET state = 'intended',"
+        " sec_tag = excluded.sec_tag, serial = excluded.serial, job = excluded.job,"
+        " work_order = excluded.work_order",
+    [Q_KEYGEN_ISSUED] =
+        "UPDATE keygen SET state = 'issued' WHERE bundle = ?1 AND serial = ?2 AND state = 'intended'",
+    [Q_CERTIFICATE_ADD] = "INSERT INTO certificate (serial, issuer, bundle, imei, work_order, key_sha256,"
+                          " issued, not_after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [Q_CERTIFICATE_SUPERSEDE] =
+        "UPDATE certificate SET superseded = ?2 WHERE bundle = ?1 AND superseded IS NULL",
+    [Q_CERTIFICATES_OF_ORDER] = "SELECT count(*) FROM certificate WHERE work_order = ?1",
+    /* Keys that boards at work are making now, but for the board that asks. */
+    [Q_KEYGENS_OF_ORDER] = "SELECT count(*) FROM keygen k JOIN job j ON j.id = k.job"
+                           " WHERE k.work_order = ?1 AND k.state = 'intended' AND j.outcome IS NULL"
+                           " AND k.bundle <> ?2",
+
     [Q_KEY_OWNER] = "SELECT b.id FROM credential c JOIN bundle b ON b.no = c.bundle"
                     " WHERE c.type = ?1 AND c.key_sha256 = ?2",
     [Q_SERIAL_OWNER] = "SELECT b.id FROM credential c JOIN bundle b ON b.no = c.bundle"

@@ -287,6 +287,9 @@ int store_open(struct store **ret, const struct store_config *config, struct err
         return err_set(reterr, -ENOMEM, "no memory for the store");
     }
     st->clock = config->clock;
+    st->random = config->random;
+    st->random_ctx = config->random_ctx;
+    st->spare_certificates = config->spare_certificates;
     st->dir_fd = st->lock_fd = st->mark_file.fd = -1;
     bool is_full = asprintf(&st->path, "%s/%s", config->dir, STORE_DB_NAME) < 0;
     st->vfs = config->vfs ? strdup(config->vfs) : NULL;
@@ -347,11 +350,18 @@ static int run_ledger(struct store *st, struct store_op *op)
         return op_claim(st, op);
     case LEDGER_EXPOSE:
         return op_expose(st, op);
+    case LEDGER_INTEND:
+        return op_intend(st, op);
+    case LEDGER_ISSUE:
+        return op_issue(st, op);
     case LEDGER_RECORD:
         return op_record(st, op);
     case LEDGER_DIGEST:
     case LEDGER_EXPLAIN:
-        break; /* for keys */
+    case LEDGER_CSR:
+    case LEDGER_SIGN:
+    case LEDGER_POSSESSION:
+        break; /* for keys and the signer */
     }
     return op_no(op, ERR_REFUSED, REASON_internal, "a message that is not for the store");
 }

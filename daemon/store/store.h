@@ -38,16 +38,17 @@ struct store_config {
     const char *dir;           /* exists already */
     const char *vfs;           /* name of a registered SQLite VFS; NULL: the default one */
     const struct clock *clock; /* wall time of events; borrowed for the store's life */
-    /* Random octets for the database's id. */
+    /* Random octets, for the database's id and for serial numbers of certificates. */
     void (*random)(void *ctx, uint8_t *out, size_t n);
     void *random_ctx;
-    const char *station;       /* the station's name, for the record */
-    const char *program;       /* the program's version, for the record */
-    const char *config_digest; /* "sha256:…" of the configuration, for the record; NULL: not known */
+    const char *station;         /* the station's name, for the record */
+    const char *program;         /* the program's version, for the record */
+    const char *config_digest;   /* "sha256:…" of the configuration, for the record; NULL: not known */
+    uint32_t spare_certificates; /* that one order may have issued beyond its quantity */
 };
 
 enum store_op_kind {
-    STORE_LEDGER,      /* a job's message: LEDGER_CLAIM, LEDGER_EXPOSE or LEDGER_RECORD */
+    STORE_LEDGER,      /* a job's message: LEDGER_CLAIM, _EXPOSE, _INTEND, _ISSUE or _RECORD */
     STORE_IMPORT,      /* one bundle, checked and sealed by keys */
     STORE_IMPORT_FILE, /* for the record: a file whose bundles were imported */
     STORE_ORDER_PUT,

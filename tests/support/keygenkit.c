@@ -1,5 +1,7 @@
 #include "support/keygenkit.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,4 +69,17 @@ bool keygenkit_ask(struct simboard *board, int64_t *now_us, const char *command,
     }
     snprintf(out, size, "%.*s", (int)(to - from - 1), from + 1);
     return true;
+}
+
+bool keygenkit_is_key_of(struct span cert_der, const char *public_pem)
+{
+    const unsigned char *at = (const unsigned char *)cert_der.at;
+    X509 *cert = d2i_X509(NULL, &at, (long)cert_der.len);
+    BIO *bio = BIO_new_mem_buf(public_pem, -1);
+    EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    bool is_same = cert && key && EVP_PKEY_eq(X509_get0_pubkey(cert), key) == 1;
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    X509_free(cert);
+    return is_same;
 }

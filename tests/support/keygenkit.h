@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "sim/board.h"
 
 /* Reads a recording without its line end. False: there is none. */
@@ -25,5 +26,8 @@ struct simboard *keygenkit_board(enum sim_family family, int64_t *now_us);
  * prefix only runs it. False when the board does not answer so. */
 bool keygenkit_ask(struct simboard *board, int64_t *now_us, const char *command, const char *prefix,
                    char *out, size_t size);
+
+/* Whether the certificate (DER) is for this public key (PEM). */
+bool keygenkit_is_key_of(struct span cert_der, const char *public_pem);
 
 #endif

@@ -2,6 +2,7 @@
  * ledger. */
 #include "support/rig.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/clock.h"
 #include "job/check.h"
 #include "pki/digest.h"
+#include "pki/pem.h"
+#include "support/keygenkit.h"
 
 #define BAUD 115200
 
@@ -83,8 +86,64 @@ void rig_init_board(struct rig *rig, const struct simboard_config *config)
     simboard_port_open(rig->board, rig->now_us);
 }
 
+static int64_t clock_mono(const struct clock *clock)
+{
+    return ((const struct rig *)((const char *)clock - offsetof(struct rig, clock)))->now_us;
+}
+
+static int64_t clock_wall(const struct clock *clock)
+{
+    return INT64_C(1795000000000) + clock_mono(clock) / US_PER_MS;
+}
+
+/* A CA takes a while to make and to unlock: one for all rigs of a process. */
+static struct signer *the_signer;
+
+static void close_signer(void)
+{
+    signer_close(the_signer);
+}
+
+static struct signer *open_signer(void)
+{
+    static char certificate[SIGNER_PEM_MAX], key[SIGNER_PEM_MAX];
+    struct span passphrase = span_str("a passphrase for rigs");
+    struct signer_new_ca wanted = {
+        .name = "Rig CA", .kind = KEY_P256, .days = 3650, .now_s = 1794000000, .passphrase = passphrase};
+    if (the_signer) {
+        return the_signer;
+    }
+    if (signer_make_ca(&wanted, certificate, key, NULL) < 0 ||
+        signer_open_file(span_str(certificate), span_str(key), passphrase, &the_signer, NULL) < 0) {
+        abort();
+    }
+    atexit(close_signer);
+    return the_signer;
+}
+
+void rig_init_keygen(struct rig *rig, enum sim_family family)
+{
+    static const uint8_t octets[SEAL_KEY_SIZE] = "a wrapping key for all the rigs";
+    rig_init(rig, family, SIM_TERM_CR);
+    struct product *p = &rig->product;
+    p->source = SOURCE_KEYGEN;
+    snprintf(p->device_id, sizeof(p->device_id), "nrf-{imei}");
+    rig->clock = (struct clock){.mono_us = clock_mono, .wall_ms = clock_wall};
+    rig->wrapping_key = seal_key_new(octets);
+    rig->keys = keys_new(&(struct keys_config){.wrapping_key = rig->wrapping_key});
+    rig->signer = open_signer();
+    rig->issuer = issuer_new(&(struct issuer_config){
+        .signer = rig->signer, .keys = rig->keys, .clock = &rig->clock, .validity_days = 365});
+    if (!rig->wrapping_key || !rig->keys || !rig->issuer) {
+        abort();
+    }
+}
+
 void rig_done(struct rig *rig)
 {
+    issuer_free(rig->issuer);
+    keys_free(rig->keys);
+    seal_key_free(rig->wrapping_key);
     simboard_free(rig->board);
     free(rig->memory.content);
     free(rig->memory.frames);
@@ -103,6 +162,20 @@ void rig_start(struct rig *rig, bool is_fresh)
 
 /* ---- the played ledger ---- */
 
+/* As the store has it: nothing before the certificate is issued. */
+static void play_keygen_entry(struct rig *rig, struct ledger_msg *msg, struct ledger_entry *e)
+{
+    bool is_issued = rig->keygen.state == KEYGEN_ISSUED;
+    msg->keygen.state = rig->keygen.state;
+    if (e->type == CRED_PRIVATE_KEY) {
+        e->is_made_on_board = true;
+        e->expected = is_issued ? rig->listed : (struct digest){{0}};
+    } else if (is_issued) {
+        memcpy(msg->content, rig->sealed, rig->sealed_len);
+        e->sealed_len = msg->content_len = rig->sealed_len;
+    }
+}
+
 static void play_claim(struct rig *rig, struct ledger_msg *msg)
 {
     if (rig->refuse_claim != REASON_NONE) {
@@ -119,6 +192,25 @@ static void play_claim(struct rig *rig, struct ledger_msg *msg)
         const struct product_entry *e = &rig->product.entries[i];
         msg->entries[i] =
             (struct ledger_entry){.sec_tag = e->sec_tag, .type = e->type, .from_bundle = e->from_bundle};
+        if (rig->keys && e->from_bundle) {
+            play_keygen_entry(rig, msg, &msg->entries[i]);
+        }
+    }
+}
+
+static void play_issue(struct rig *rig, struct ledger_msg *msg)
+{
+    rig->issues++;
+    msg->keygen.state = KEYGEN_ISSUED;
+    rig->keygen = msg->keygen;
+    for (uint32_t i = 0; i < msg->n_entries; i++) {
+        const struct ledger_entry *e = &msg->entries[i];
+        if (e->is_made_on_board) {
+            rig->listed = e->expected;
+        } else if (e->sealed_len > 0) {
+            memcpy(rig->sealed, msg->content + e->sealed_at, e->sealed_len);
+            rig->sealed_len = e->sealed_len;
+        }
     }
 }
 
@@ -179,7 +271,11 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         play_claim(rig, msg);
         break;
     case LEDGER_DIGEST:
-        play_digest(rig, msg);
+        if (rig->keys) {
+            keys_answer(rig->keys, msg);
+        } else {
+            play_digest(rig, msg);
+        }
         break;
     case LEDGER_EXPLAIN:
         msg->explain_mangling = MANGLING_OTHER;
@@ -190,6 +286,21 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         }
         rig->exposes++;
         rig->state = rig->state == BUNDLE_BOUND ? BUNDLE_EXPOSED : rig->state;
+        break;
+    case LEDGER_INTEND:
+        rig->intents++;
+        memset(msg->keygen.serial, (int)rig->intents, sizeof(msg->keygen.serial));
+        msg->keygen.state = rig->keygen.state = KEYGEN_INTENDED;
+        break;
+    case LEDGER_ISSUE:
+        play_issue(rig, msg);
+        break;
+    case LEDGER_CSR:
+    case LEDGER_POSSESSION:
+        keys_answer(rig->keys, msg);
+        break;
+    case LEDGER_SIGN:
+        issuer_answer(rig->issuer, msg);
         break;
     case LEDGER_RECORD:
         play_record(rig, msg);
@@ -273,6 +384,27 @@ const struct verdict *rig_provision(struct rig *rig, bool is_fresh)
         abort();
     }
     return &rig->job.verdict;
+}
+
+static bool is_public_key_of(const struct rig *rig, struct span cert_der)
+{
+    char pem[SIM_PUBLIC_MAX];
+    size_t len = simboard_public_key(rig->board, RIG_TAG, CRED_PRIVATE_KEY, pem);
+    return len > 0 && keygenkit_is_key_of(cert_der, pem);
+}
+
+bool rig_key_is_right(const struct rig *rig)
+{
+    struct simboard_entry key, cert;
+    if (!simboard_entry_find(rig->board, RIG_TAG, CRED_PRIVATE_KEY, &key) || !key.is_generated ||
+        !simboard_entry_find(rig->board, RIG_TAG, CRED_CLIENT_CERT, &cert)) {
+        return false;
+    }
+    struct pem pem;
+    bool is_right = pem_parse(span_of(cert.content, cert.len), &pem) == 0 && pem.n_blocks == 1 &&
+                    is_public_key_of(rig, pem.blocks[0].der);
+    pem_done(&pem);
+    return is_right;
 }
 
 bool rig_board_is_right(const struct rig *rig)

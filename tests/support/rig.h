@@ -7,6 +7,8 @@
 #define CERTLINE_TESTS_RIG_H
 
 #include "job/job.h"
+#include "keys/issuer.h"
+#include "pki/seal.h"
 #include "sim/board.h"
 
 #define RIG_TAG 16842753u
@@ -29,6 +31,18 @@ struct rig {
     int failures;             /* so many messages are answered FAILED first */
     int64_t ledger_us;        /* how long an answer takes */
 
+    /* Products whose boards make their own key: what is on record, and who answers beside the store. */
+    struct ledger_keygen keygen;
+    struct digest listed; /* of the key, as of the certificate's issue */
+    uint8_t sealed[8192]; /* the certificate */
+    uint32_t sealed_len;
+    struct seal_key *wrapping_key;
+    struct keys *keys;
+    struct signer *signer;
+    struct issuer *issuer;
+    struct clock clock;
+    uint32_t intents, issues;
+
     struct ledger_msg *out;
     int64_t answer_us;
     uint32_t claims, exposes, records; /* answered well */
@@ -44,6 +58,13 @@ void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term)
 /* The same with any board: start from SIMBOARD_CONFIG_DEFAULT. */
 void rig_init_board(struct rig *rig, const struct simboard_config *config);
 void rig_done(struct rig *rig);
+
+/* The same board for a product with source keygen: a CA from a file, the board's own key and a certificate
+ * from a CA of the rig's own, with the real keys and issuer behind the played store. */
+void rig_init_keygen(struct rig *rig, enum sim_family family);
+
+/* The board holds a key of its own making, and the certificate issued last is the one for it. */
+bool rig_key_is_right(const struct rig *rig);
 
 /* Starts a job; `is_fresh` as in struct job_begin. */
 void rig_start(struct rig *rig, bool is_fresh);

@@ -85,6 +85,8 @@ static int remove_folder(void **state)
 #define PRODUCT "[[product]]\nname = \"p\"\nsource = \"pool\"\n"    /* 3 lines */
 #define ENTRY(tag, type, from)                                                                               \
     "[[product.entry]]\nsec_tag = " tag "\ntype = \"" type "\"\nfrom = \"" from "\"\n"
+#define KEYGEN   "[[product]]\nname = \"p\"\nsource = \"keygen\"\n"
+#define SIGNER   "[signer]\ncertificate = \"ca.pem\"\nkey = \"ca.key\"\n"
 #define PAIR     ENTRY("7", "client_cert", "bundle") ENTRY("7", "private_key", "bundle") /* 8 lines */
 #define CA(file) ENTRY("7", "ca", "file") "file = \"" file "\"\n"
 #define RACK     STATION FIXTURE /* 5 lines */
@@ -165,7 +167,7 @@ static const struct {
     {RACK "columns = 1979-05-27\n", {"6:11: columns is a date or time; it must be a whole number"}},
     {RACK PRODUCT "final_line_end = \"yes\"\npossession = true\n" PAIR,
      {"9:18: final_line_end is a string; it must be true or false",
-      "10:14: possession true is not supported by this version; write false"}},
+      "10:14: possession is proven of keys made on the board; write false, or source = \"keygen\""}},
 
     /* addresses */
     {RACK "[http]\nlisten = \"127.0.0.1:80\"\n",
@@ -254,10 +256,30 @@ static const struct {
       "6:1: [[product]] has no source; add a line such as: source = \"pool\"",
       "6:1: there is no [[product.entry]]; add one, see config.example.toml"}},
     {RACK PRODUCT PAIR PRODUCT PAIR, {"18:8: another product is called \"p\"; give each one its own name"}},
-    {RACK "[[product]]\nname = \"p\"\nsource = \"keygen\"\n" PAIR,
-     {"8:10: source \"keygen\" is not supported by this version; use \"bound\" or \"pool\""}},
+    {RACK KEYGEN PAIR,
+     {"8:10: source \"keygen\" needs a CA that issues the certificates; add a [signer] section"}},
+    {RACK KEYGEN "proof = \"presence\"\ndevice_id = \"any\"\n" PAIR SIGNER,
+     {"9:9: a key made on the board is known by its digest alone; write proof = \"digest\"",
+      "10:13: device_id \"any\" fits many names, and the station has to make one; write uuid, imei, "
+      "nrf-imei, or a "
+      "text with {imei} or {uuid} in it"}},
+    {RACK KEYGEN "attributes = \"O=\"\n" PAIR SIGNER,
+     {"9:14: attributes \"O=\" is no list of attributes; write ID=value, separated by commas, such as "
+      "\"O=Acme,C=no\"; C, ST, L, O, OU, CN, T, SN and serialNumber are known"}},
+    {RACK PRODUCT "attributes = \"O=Acme\"\n" PAIR,
+     {"9:14: attributes belong to keys made on the board; remove them, or write source = \"keygen\""}},
+    {RACK KEYGEN "[[product.entry]]\nsec_tag = 1\ntype = \"ca\"\nfrom = \"bundle\"\n" PAIR SIGNER,
+     {"9:1: source is \"keygen\": a board makes its key and gets a certificate for it, but no ca of its own; "
+      "take "
+      "it from a file, or use another source"}},
+    {RACK "[signer]\ncertificate = \"ca.pem\"\n",
+     {"6:1: the CA's private key is not named; give key for a file, or module and token for PKCS#11"}},
+    {RACK "[signer]\ncertificate = \"ca.pem\"\nkey = \"ca.key\"\nmodule = \"p.so\"\n",
+     {"6:1: the CA's private key is named twice; give key for a file, or module and token for PKCS#11"}},
+    {RACK "[signer]\ncertificate = \"ca.pem\"\nmodule = \"p.so\"\n",
+     {"6:1: a token is named by module and token together; give both"}},
     {RACK "[[product]]\nname = \"p\"\nsource = \"mes\"\n" PAIR,
-     {"8:10: source \"mes\" is not supported by this version; use \"bound\" or \"pool\""}},
+     {"8:10: source \"mes\" is not supported by this version; use \"bound\", \"pool\" or \"keygen\""}},
     {RACK PRODUCT
      "modem_firmware = [\">=1.3\", \"\", \">=1.3.2\"]\nmodel = [\"nRF*1\", \"*\"]\njob_limit_s = 4\n" PAIR,
      {"9:19: modem_firmware \">=1.3\" is no firmware rule; write a comparison and a version (\">=1.3.2\"; >, "
@@ -838,19 +860,22 @@ static void the_example_is_a_configuration(void **state)
     config_free(config);
 }
 
-/* With every "#" of an option removed, but for usb beside port and ports beside slots. */
+/* With every "#" of an option removed, but for usb beside port, ports beside slots, and key beside a token.
+ */
 static void what_the_example_shows_can_be_written(void **state)
 {
     (void)state;
     char *line, *text = read_example(), set[32768] = "";
     while ((line = strsep(&text, "\n")) != NULL) {
-        if (strncmp(bare(line), "usb =", 5) != 0 && strncmp(line, "ports =", 7) != 0) {
+        if (strncmp(bare(line), "usb =", 5) != 0 && strncmp(line, "ports =", 7) != 0 &&
+            strncmp(bare(line), "key =", 5) != 0) {
             snprintf(set + strlen(set), sizeof(set) - strlen(set), "%s\n", bare(line));
         }
     }
     struct config *config = parse(set);
     assert_string_equal(config->key_file, "/etc/certline/wrapping.key");
     assert_string_equal(config->fixtures[0].slots[0].id, "rack1/07");
+    assert_string_equal(config->signer.token, "factory");
     config_free(config);
 }
 

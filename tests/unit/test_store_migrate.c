@@ -1,7 +1,7 @@
 /*
  * Migrations. Version 1 is the first released one, so an older is invented here: version 0 knew no lots. It
- * is upgraded, the result is compared with a fresh database, the upgrade is killed at every statement, and a
- * newer one is refused.
+ * is upgraded to version 1, the result is compared with a fresh database, the upgrade is killed at every
+ * statement, and a newer one is refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,7 +93,7 @@ static int upgrade(const struct kit *kit, struct err_info *err)
     struct sql db;
     int r = sql_open(&db, path, NULL, false, err);
     if (r == 0) {
-        r = migrate_by(&db, table, 1, STORE_VERSION, err);
+        r = migrate_by(&db, table, 1, 1, err);
     }
     sql_close(&db);
     free(sql);
@@ -133,6 +133,34 @@ static void an_older_database_becomes_todays(void **state)
     kit_done(&kit);
 }
 
+/* Version 1 knew no keys of boards' own making: what its upgrade adds is what a new database has. */
+static void version_1_becomes_todays(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit);
+    assert_int_equal(kit_open(&kit), 0);
+    static const char columns[] =
+        "SELECT group_concat(m.name || c.cid || c.name || c.type || c.\"notnull\" || c.pk, ' ')"
+        " FROM sqlite_schema m, pragma_table_xinfo(m.name) c"
+        " WHERE m.type = 'table' AND m.name IN ('keygen', 'certificate') ORDER BY m.name, c.cid";
+    static const char indexes[] =
+        "SELECT group_concat(name || ifnull(sql, ''), ';') FROM (SELECT name, sql FROM "
+        "sqlite_schema WHERE type = 'index' AND tbl_name IN ('keygen', 'certificate') "
+        "ORDER BY name)";
+    char *wanted = strdup(kit_query(&kit, columns)), *wanted_indexes = strdup(kit_query(&kit, indexes));
+    assert_int_equal(kit_meddle(&kit, "DROP TABLE keygen; DROP TABLE certificate; PRAGMA user_version = 1"),
+                     0);
+    kit_close(&kit);
+    assert_int_equal(kit_open(&kit), 0);
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "2");
+    assert_string_equal(kit_query(&kit, columns), wanted);
+    assert_string_equal(kit_query(&kit, indexes), wanted_indexes);
+    free(wanted);
+    free(wanted_indexes);
+    kit_done(&kit);
+}
+
 /* ---- killed at every statement */
 
 struct killer {
@@ -164,7 +192,7 @@ static int upgrade_until(const struct kit *kit, int k)
     assert_int_equal(sql_open(&db, path, NULL, false, NULL), 0);
     struct killer killer = {.countdown = k ? k : -1};
     sqlite3_trace_v2(db.handle, SQLITE_TRACE_STMT, on_statement, &killer);
-    migrate_by(&db, table, 1, STORE_VERSION, NULL);
+    migrate_by(&db, table, 1, 1, NULL);
     sql_close(&db);
     free(sql);
     return killer.n;
@@ -215,11 +243,11 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     struct kit kit;
     kit_init(&kit);
     assert_int_equal(kit_open(&kit), 0);
-    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 2"), 0);
+    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 3"), 0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), ERR_NEWER);
-    assert_non_null(strstr(kit.err.text, "version 2"));
-    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "2");
+    assert_non_null(strstr(kit.err.text, "version 3"));
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "3");
     kit_done(&kit);
 }
 
@@ -267,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_database_becomes_todays),
+        cmocka_unit_test(version_1_becomes_todays),
         cmocka_unit_test(a_kill_at_any_statement_leaves_the_old_or_the_new),
         cmocka_unit_test(a_newer_database_is_refused_and_left_alone),
         cmocka_unit_test(an_unknown_older_one_is_refused),
