@@ -52,6 +52,8 @@ struct app {
     struct store_reader *orders_reader; /* the store's thread reads the open orders through it */
     pthread_t stopper;
     bool has_stopper;
+    int sockets[API_LISTEN_MAX]; /* handed over by the service manager */
+    size_t n_sockets;
     struct bell *bell;      /* rings when a slot's view or the record has changed */
     atomic_llong event_seq; /* of the last event on record */
     atomic_bool store_failed, mark_ahead, key_locked, draining;
@@ -310,6 +312,8 @@ static int start_api(struct app *app, struct err_info *reterr)
     for (uint32_t i = 0; i < app->config->n_listen && i < API_LISTEN_MAX; i++) {
         config.listen[i] = app->config->listen[i];
     }
+    memcpy(config.given, app->sockets, sizeof(config.given));
+    config.n_given = app->n_sockets;
     app->api = api_start(&config, reterr);
     return app->api ? 0 : ERR_REFUSED;
 }
@@ -433,8 +437,10 @@ static void tell_ready(struct app *app)
     snprintf(status, sizeof(status), "station %s, %u fixtures, %u products", app->config->station,
              app->config->n_fixtures, app->config->n_products);
     log_sys("app", LOG_LEVEL_NOTICE, "certlined %s: %s", CERTLINE_VERSION, status);
-    for (uint32_t i = 0; i < app->config->n_listen; i++) {
-        log_sys("app", LOG_LEVEL_NOTICE, "dashboard and API on %s (port %u)", app->config->listen[i],
+    size_t n = app->n_sockets > 0 ? app->n_sockets : app->config->n_listen;
+    for (size_t i = 0; i < n; i++) {
+        log_sys("app", LOG_LEVEL_NOTICE, "dashboard and API on %s (port %u)",
+                app->n_sockets > 0 ? "a socket of the service manager" : app->config->listen[i],
                 (unsigned)api_port(app->api, i));
     }
     notify_ready(status);
@@ -454,6 +460,8 @@ int app_serve(const struct config *config, struct err_info *reterr)
         return err_set(reterr, r, "the process cannot be kept from being dumped: %s", err_text(r));
     }
     struct app app = {.config = config};
+    int sockets = notify_take_sockets(app.sockets, API_LISTEN_MAX); /* before there are threads */
+    app.n_sockets = sockets > 0 ? (size_t)sockets : 0;
     r = build(&app, reterr);
     if (r >= 0) {
         tell_ready(&app);

@@ -6,10 +6,12 @@
 #include "app_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "keys/keys.h"
@@ -43,6 +45,7 @@ static int open_store(struct app_state *state, struct err_info *reterr)
         .station = config->station,
         .program = CERTLINE_VERSION,
         .config_digest = config->digest,
+        .spare_certificates = config->signer.spare,
     };
     return store_open(&state->store, &store, reterr);
 }
@@ -69,14 +72,33 @@ static bool has_bundles(const struct app_state *state)
     return has;
 }
 
+/* The key that the service manager hands out goes before the configured file, which a service that runs under
+ * a user of its own cannot read. NULL: there is none. The caller frees it. */
+static char *credential_path(void)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    char *path = NULL;
+    if (!dir || asprintf(&path, "%s/wrapping.key", dir) < 0) {
+        return NULL;
+    }
+    if (access(path, F_OK) < 0) {
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
 static int open_keys(struct app_state *state, struct err_info *reterr)
 {
-    int r = seal_key_load(state->config->key_file, !has_bundles(state), &state->key, &state->key_why);
+    char *credential = credential_path();
+    const char *path = credential ? credential : state->config->key_file;
+    int r = seal_key_load(path, !credential && !has_bundles(state), &state->key, &state->key_why);
     if (r >= 0) {
         state->key_why = (struct err_info){0};
     } else if (state->key_why.code == 0) {
-        err_set(&state->key_why, r, "wrapping key %s: %s", state->config->key_file, err_text(r));
+        err_set(&state->key_why, r, "wrapping key %s: %s", path, err_text(r));
     }
+    free(credential);
     struct keys_config config = {.wrapping_key = state->key};
     state->keys = keys_new(&config);
     return state->keys ? 0 : err_set(reterr, -ENOMEM, "no memory for the keys");

@@ -77,31 +77,56 @@ static void fill_defaults(struct api_config *config)
     config->per_address_max = config->per_address_max > 0 ? config->per_address_max : PER_ADDRESS_MAX;
 }
 
-static int listen_on_all(struct api *api, struct err_info *reterr)
+static int serve(struct api *api, int fd, const struct guard *guard, unsigned roles, const char *name,
+                 struct err_info *reterr)
 {
-    for (size_t i = 0; i < api->config.n_listen; i++) {
-        int fd = listen_tcp(api->config.listen[i], &api->ports[i], reterr);
-        if (fd < 0) {
-            return fd;
-        }
-        struct guard guard = {.port = api->ports[i]};
-        if (http_listen(api->http, fd, &guard, ROLES_LOOPBACK) < 0) {
-            return err_set(reterr, ERR_INTERNAL, "cannot serve HTTP on %s", api->config.listen[i]);
+    return http_listen(api->http, fd, guard, roles) < 0
+               ? err_set(reterr, ERR_INTERNAL, "cannot serve HTTP on %s", name)
+               : 0;
+}
+
+static int listen_on_given(struct api *api, struct err_info *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < api->config.n_given && rc == 0; i++) {
+        struct guard guard = {.port = 0};
+        rc = listen_given(api->config.given[i], &guard.port, &guard.is_local, reterr);
+        api->ports[i] = guard.port;
+        if (rc == 0) {
+            rc = serve(api, api->config.given[i], &guard, guard.is_local ? ROLE_ANY : ROLES_LOOPBACK,
+                       "a socket that was handed over", reterr);
         }
     }
-    if (api->config.unix_path == NULL) {
-        return 0;
+    return rc;
+}
+
+static int listen_on_own(struct api *api, struct err_info *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < api->config.n_listen && rc == 0; i++) {
+        int fd = listen_tcp(api->config.listen[i], &api->ports[i], reterr);
+        struct guard guard = {.port = api->ports[i]};
+        rc = fd < 0 ? fd : serve(api, fd, &guard, ROLES_LOOPBACK, api->config.listen[i], reterr);
+    }
+    return rc;
+}
+
+static int listen_on_all(struct api *api, struct err_info *reterr)
+{
+    static const struct guard local = {.is_local = true};
+
+    int rc = api->config.n_given > 0 ? listen_on_given(api, reterr) : listen_on_own(api, reterr);
+    if (rc < 0 || api->config.unix_path == NULL) {
+        return rc;
     }
     int fd = listen_unix(api->config.unix_path, reterr);
     if (fd < 0) {
         return fd;
     }
     api->unix_path = strdup(api->config.unix_path);
-    struct guard guard = {.is_local = true};
-    if (http_listen(api->http, fd, &guard, ROLE_ANY) < 0) {
-        return err_set(reterr, ERR_INTERNAL, "cannot serve HTTP on %s", api->config.unix_path);
-    }
-    return 0;
+    return serve(api, fd, &local, ROLE_ANY, api->config.unix_path, reterr);
 }
 
 static int start_pools(struct api *api, struct err_info *reterr)

@@ -159,6 +159,9 @@ struct api_config {
     const char
         *listen[API_LISTEN_MAX]; /* "127.0.0.1:8080", "[::1]:8080"; port 0: any free one. Loopback only */
     size_t n_listen;
+    int given[API_LISTEN_MAX]; /* listening sockets that the service manager holds open across restarts. Ours
+                                  once the server has started; loopback or Unix only */
+    size_t n_given;            /* when there is one, `listen` is not bound */
     const char *unix_path; /* socket for the command line, mode 0660; NULL: none. One that is left over there
                               is removed, so the caller holds the state's lock */
     uint32_t request_ms;   /* for all of a request, headers and body; 0: 15,000. */
@@ -178,7 +181,7 @@ struct api; /* opaque */
  */
 struct api *api_start(const struct api_config *config, struct err_info *reterr);
 
-/* The port that listen[i] got, in host order. */
+/* The port that listen[i] got, or given[i] has (0: a Unix socket), in host order. */
 uint16_t api_port(const struct api *api, size_t i);
 
 /*

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -105,6 +106,43 @@ int listen_tcp(const char *address, uint16_t *ret_port, struct err_info *reterr)
         return rc;
     }
     return fd;
+}
+
+int listen_given(int fd, uint16_t *ret_port, bool *ret_is_local, struct err_info *reterr)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage room;
+    } place;
+    socklen_t len = sizeof(place);
+
+    if (getsockname(fd, &place.any, &len) < 0) {
+        return err_set(reterr, -errno, "a socket that was handed over cannot be looked at: %s",
+                       strerror(errno));
+    }
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+        return err_set(reterr, -errno, "a socket that was handed over blocks: %s", strerror(errno));
+    }
+    *ret_is_local = place.any.sa_family == AF_UNIX;
+    *ret_port = 0;
+    if (*ret_is_local) {
+        return 0;
+    }
+    if (place.any.sa_family == AF_INET && place.v4.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
+        *ret_port = ntohs(place.v4.sin_port);
+        return 0;
+    }
+    if (place.any.sa_family == AF_INET6 &&
+        memcmp(&place.v6.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback)) == 0) {
+        *ret_port = ntohs(place.v6.sin6_port);
+        return 0;
+    }
+    return err_set(
+        reterr, ERR_REFUSED,
+        "a socket that was handed over is not bound to 127.0.0.1 or [::1]: without TLS and tokens no "
+        "other address is served, since whoever reaches the port may command the station");
 }
 
 static int remove_stale(const char *path)
