@@ -122,6 +122,8 @@ static const struct command {
      true, "Names everything that is wrong with credentials, before a board is touched."},
     {"status", cmd_status, "status [-c FILE] [--json]", TAKES_CONFIG | TAKES_JSON, false,
      "Shows the slots of the running station."},
+    {"ca", cmd_ca, "ca create [-c FILE]", TAKES_CONFIG | TAKES_FILES, true,
+     "Makes the CA that [signer] names: a certificate and an encrypted key."},
     {"reconcile", cmd_reconcile, "reconcile [-c FILE] --reason TEXT [--retire-unused]",
      TAKES_CONFIG | TAKES_REASON | TAKES_RETIRE, true, "Accepts a database that is behind its mark."},
 };

@@ -47,6 +47,7 @@ int cmd_check(const struct cmd_args *args);
 int cmd_import(const struct cmd_args *args);
 int cmd_lint(const struct cmd_args *args);
 int cmd_export(const struct cmd_args *args);
+int cmd_ca(const struct cmd_args *args);
 int cmd_reconcile(const struct cmd_args *args);
 int cmd_status(const struct cmd_args *args);
 
