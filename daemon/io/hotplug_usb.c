@@ -66,14 +66,22 @@ static uint16_t hex_attribute(sd_device *device, const char *name)
     return sd_device_get_sysattr_value(device, name, &text) < 0 ? 0 : (uint16_t)strtoul(text, NULL, 16);
 }
 
+/* Those that udev has not come to are listed as well: without udev there are no others. */
+static int list_ttys(sd_device_enumerator **ret)
+{
+    int r = sd_device_enumerator_new(ret);
+    if (r >= 0) {
+        r = sd_device_enumerator_allow_uninitialized(*ret);
+    }
+    return r >= 0 ? sd_device_enumerator_add_match_subsystem(*ret, "tty", true) : r;
+}
+
 /* The lowest interface number among the ttys of one USB device that are there by now. */
 static int lowest_interface(sd_device *board, int known)
 {
     sd_device_enumerator *all = NULL;
     int lowest = known;
-    if (sd_device_enumerator_new(&all) >= 0 &&
-        sd_device_enumerator_add_match_subsystem(all, "tty", true) >= 0 &&
-        sd_device_enumerator_add_match_parent(all, board) >= 0) {
+    if (list_ttys(&all) >= 0 && sd_device_enumerator_add_match_parent(all, board) >= 0) {
         for (sd_device *d = sd_device_enumerator_get_device_first(all); d;
              d = sd_device_enumerator_get_device_next(all)) {
             const char *name = interface_of(d);
@@ -173,10 +181,7 @@ static void note(struct hotplug_usb *u, sd_device *device)
 static int enumerate(struct hotplug_usb *u)
 {
     sd_device_enumerator *all = NULL;
-    int r = sd_device_enumerator_new(&all);
-    if (r >= 0) {
-        r = sd_device_enumerator_add_match_subsystem(all, "tty", true);
-    }
+    int r = list_ttys(&all);
     if (r >= 0) {
         for (sd_device *d = sd_device_enumerator_get_device_first(all); d;
              d = sd_device_enumerator_get_device_next(all)) {

@@ -3,9 +3,10 @@
  * the slot is the socket, whatever number the kernel gives to the tty that is plugged in there. Used by
  * hotplug.c only, which owns it and hands out the watches' numbers.
  *
- * It sees what udev has finished with, so that the device node has its owner and mode. Where udev does not
- * run (a container), a port is found by hotplug_usb_rescan only. Two ttys on one interface (old multiport
- * adapters) cannot be told apart: the first by name is taken.
+ * The monitor tells what udev has finished with, so that the device node has its owner and mode; a rescan
+ * lists everything, and a port that udev is still busy with may refuse to be opened for a moment. Where udev
+ * does not run (a container), only a rescan finds ports. Two ttys on one interface (old multiport adapters)
+ * cannot be told apart: the first that is listed is taken.
  */
 #ifndef CERTLINE_IO_HOTPLUG_USB_H
 #define CERTLINE_IO_HOTPLUG_USB_H

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 
 #include <libserialport.h>
 
@@ -97,6 +98,20 @@ static int configure(const char *device, const struct port_config *config, struc
     return result;
 }
 
+/* The library says that it has set RTS/CTS and leaves CRTSCTS as it was. */
+static int set_rtscts(int fd, const char *device, enum port_flow flow, struct err_info *reterr)
+{
+    struct termios t;
+    int r = tcgetattr(fd, &t);
+    if (r == 0) {
+        t.c_cflag &= ~(tcflag_t)CRTSCTS;
+        t.c_cflag |= flow == PORT_FLOW_RTSCTS ? CRTSCTS : 0;
+        r = tcsetattr(fd, TCSANOW, &t);
+    }
+    return r == 0 ? 0
+                  : err_set(reterr, -errno, "%s: setting flow control failed: %s", device, strerror(errno));
+}
+
 /* USB bridges hold their lines to the board until DTR is up. A tty without such lines (-ENOTTY, -EINVAL)
  * needs none. */
 static void raise_lines(int fd)
@@ -112,6 +127,9 @@ int port_serial_open(const char *device, const struct port_config *config, struc
         return fd;
     }
     int r = configure(device, config, reterr);
+    if (r == 0) {
+        r = set_rtscts(fd, device, config->flow, reterr);
+    }
     if (r == 0) {
         raise_lines(fd);
         r = port_finish(fd, reterr);
