@@ -395,6 +395,33 @@ static void opening_raises_the_lines(void **state)
     g_object_unref(base);
 }
 
+/* The kernel raises them at the first open, and some boards take a fall of DTR for a reset. */
+static void opening_never_drops_a_line(void **state)
+{
+    struct bench *b = *state;
+    add_board(b, "1-1.2", &nrf9151dk);
+    add_tty(b, "1-1.2", 0, "ttyACM0");
+    static const enum port_flow flows[] = {PORT_FLOW_RTSCTS, PORT_FLOW_XONXOFF, PORT_FLOW_NONE};
+    for (size_t i = 0; i < COUNT(flows); i++) {
+        struct lines lines = {.value = TIOCM_DTR | TIOCM_RTS};
+        UMockdevIoctlBase *base = umockdev_ioctl_base_new();
+        g_signal_connect(base, "handle-ioctl", G_CALLBACK(on_ioctl), &lines);
+        assert_true(umockdev_testbed_attach_ioctl(b->bed, "/dev/ttyACM0", base, NULL));
+        struct port_config config = {.flow = flows[i]};
+        int fd = port_serial_open("/dev/ttyACM0", &config, NULL);
+        assert_true(fd >= 0);
+        struct termios t;
+        assert_int_equal(tcgetattr(fd, &t), 0);
+        assert_int_equal((t.c_cflag & CRTSCTS) != 0, flows[i] == PORT_FLOW_RTSCTS);
+        assert_int_equal((t.c_iflag & (IXON | IXOFF)) != 0, flows[i] == PORT_FLOW_XONXOFF);
+        port_discard(fd);
+        assert_int_equal(lines.n_lowered, 0);
+        assert_int_equal(lines.value, TIOCM_DTR | TIOCM_RTS);
+        assert_true(umockdev_testbed_detach_ioctl(b->bed, "/dev/ttyACM0", NULL));
+        g_object_unref(base);
+    }
+}
+
 int main(void)
 {
     if (!strstr(getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "", "umockdev")) {
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_boards_are_nobody_elses, setup, teardown),
         cmocka_unit_test_setup_teardown(refused_slots, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_raises_the_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(opening_never_drops_a_line, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
