@@ -150,6 +150,10 @@ int main(int argc, char **argv)
     if (argc > 1) {
         large = (unsigned)strtoul(argv[1], NULL, 10);
     }
+    if (large < CLAIMS) {
+        fprintf(stderr, "usage: bench_claim [BUNDLES]   at least %d\n", CLAIMS);
+        return 2;
+    }
     const struct CMUnitTest runs[] = {cmocka_unit_test(bench_claims), cmocka_unit_test(bench_events)};
     return cmocka_run_group_tests(runs, NULL, NULL);
 }
