@@ -18,7 +18,7 @@ function bundles(board) {
         const state = [texts.order.stockState[bundle.state] ?? bundle.state, bundle.retired_why].filter(Boolean).join(": ");
         const rows = bundle.credentials?.length ? bundle.credentials : [{}];
         rows.forEach((credential, i) => list.body.append(list.row([i === 0 ? el("b", null, bundle.id) : "", i === 0 ? state : "",
-            texts.job.type[credential.type] ?? credential.type, el("span.digest", null, grouped(credential.sha256)), credential.serial])));
+            texts.job.type[credential.type] ?? credential.type, el("span.digest.is-short", null, grouped(credential.sha256)), credential.serial])));
     }
     return panel(t.bundles, list.root);
 }

@@ -18,7 +18,7 @@ function head(job) {
         el("div.job-verdict", null, outcomeBadge(job.outcome, true),
             el("div", null,
                 title && job.reason !== "ok" ? el("p.job-title", null, title, job.fault && job.fault !== "none" ? el("small", null, texts.faultOf(texts.fault[job.fault] ?? job.fault)) : null) : null,
-                job.detail ? el("p", null, job.detail) : null,
+                job.detail ? el("p", null, texts.step[job.detail] ?? job.detail) : null,
                 !isGood && job.remedy ? el("p.job-remedy", null, job.remedy) : null)));
 }
 
@@ -56,7 +56,7 @@ function entries(job) {
     if (!job.entries?.length) {
         return panel(t.entries, el("p.quiet", null, t.entriesNone));
     }
-    const list = table(t.entryColumns, ["num", "", "code", "", "num"]);
+    const list = table(t.entryColumns, ["", "", "code", "", "num"]);
     list.body.append(...job.entries.map((entry) => list.row([entry.sec_tag, t.type[entry.type] ?? entry.type,
         el("span.digest", null, grouped(entry.sha256)), entry.proof, entry.written])));
     return panel(t.entries, list.root);

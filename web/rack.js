@@ -26,6 +26,8 @@ export function openRack(root, { slotId } = {}) {
     const empty = el("div.empty", { hidden: true }, el("h2", null, texts.rack.empty), el("p", null, texts.rack.emptyHow));
     let plan = []; // [{columns, ids}]
     let wanted = slotId; // to be selected once it is there
+    const changed = new Set(); // ids of slots, while nothing else has changed
+    let mustDrawAll = true;
     let frame = 0;
 
     root.append(page);
@@ -36,7 +38,7 @@ export function openRack(root, { slotId } = {}) {
         const strip = makeStrip(fixture, startAll);
         const grid = el("div.grid", { role: "group" });
         const section = el("section.fixture", { "aria-label": fixture.name }, strip.root, grid);
-        section.parts = { strip, grid };
+        section.parts = { strip, grid, name: fixture.name };
         return section;
     }
 
@@ -50,8 +52,39 @@ export function openRack(root, { slotId } = {}) {
         keyed(grid, slots, (slot) => slot.id, makeTile, (cell, slot) => updateTile(cell.firstChild, slot, faceOf(slot)));
     }
 
+    // What most frames need: a few tiles, and the lines above them.
+    function drawChanged() {
+        const fixtures = new Set();
+        for (const id of changed) {
+            const slot = live.slots.get(id);
+            updateTile(tileOf(id), slot, faceOf(slot));
+            fixtures.add(slot.fixture);
+        }
+        for (const section of racks.querySelectorAll(".fixture")) {
+            if (fixtures.has(section.parts.name)) {
+                section.parts.strip.update(orderOf(section.parts.name), slotsOf(section.parts.name));
+            }
+        }
+    }
+
     function draw() {
         frame = 0;
+        if (mustDrawAll) {
+            drawAll();
+        } else {
+            drawChanged();
+        }
+        mustDrawAll = false;
+        changed.clear();
+        hands.update();
+        drawSelection();
+        if (wanted && live.slots.has(wanted)) {
+            select(wanted);
+            wanted = null;
+        }
+    }
+
+    function drawAll() {
         const fixtures = live.station.fixtures.map((fixture) => {
             const slots = slotsOf(fixture.name);
             return { fixture, slots, columns: fixture.columns ?? columnsFor(slots.length) };
@@ -66,12 +99,6 @@ export function openRack(root, { slotId } = {}) {
             empty.remove();
         }
         empty.hidden = !live.isLoaded;
-        hands.update();
-        drawSelection();
-        if (wanted && live.slots.has(wanted)) {
-            select(wanted);
-            wanted = null;
-        }
     }
 
     function drawSelection() {
@@ -89,7 +116,12 @@ export function openRack(root, { slotId } = {}) {
         card.update(selected ? live.slots.get(selected) : null);
     }
 
-    function schedule() {
+    function schedule(kind, data) {
+        if (kind === "slot" && tileOf(data.id)) {
+            changed.add(data.id);
+        } else if (kind !== "job" && kind !== "link" && kind !== "ready") {
+            mustDrawAll = true;
+        }
         if (frame === 0) {
             frame = requestAnimationFrame(draw);
         }

@@ -24,6 +24,11 @@ function makeVerdict() {
     };
 }
 
+// Of a job that was cut short the detail is the step that it was in.
+function detailOf({ verdict }) {
+    return texts.step[verdict?.detail] ?? verdict?.detail;
+}
+
 function makeCommands(slotOf) {
     const root = el("div.commands");
     const make = (command) => el("button.button", { type: "button", onclick: () => press(command, slotOf()) },
@@ -61,7 +66,7 @@ export function makeFocusCard() {
             setText(name, slot.name);
             verdict.update(face);
             setText(remedy, face.remedy);
-            setText(detail, slot.verdict?.detail || face.warning);
+            setText(detail, detailOf(slot) || face.warning);
             setText(who, [slot.board?.imei, slot.board?.model].filter(Boolean).join("  "));
             commands.update(slot);
         }
@@ -118,7 +123,7 @@ export function openSlot(id) {
         const face = faceOf(slot);
         verdict.update(face);
         setText(remedy, face.remedy);
-        setText(detail, slot.verdict?.detail);
+        setText(detail, detailOf(slot));
         setHidden(warning, !slot.warning);
         setText(warning.lastChild, slot.warning);
         commands.update(slot);

@@ -29,7 +29,7 @@ export async function openBrowser({ width = 1920, height = 1080, colorScheme = "
     await page.addInitScript(() => {
         window.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
     });
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(120_000); // for hangs only
     return {
         page,
         complaints,
