@@ -10,7 +10,7 @@ mount -t tmpfs -o size=6m,mode=0700 tmpfs "$dir/state" 2>/dev/null || skip "a tm
 at_finish() { umount -l "$dir/state" 2>/dev/null || true; }
 make_ca
 make_bundles 14
-write_config 38400
+write_config 19200
 start_station
 import_bundles >"$dir/out"
 equal "order" 201 "$(put_order WO-1 14)"
@@ -36,15 +36,17 @@ equal "ready" '[true,[]]' "$(readyz)"
 
 ### boards at work when the disk fills up, and boards that come while it is full
 
-start_boards 14 --baud 38400 --fault unplug@byte:1/11-14 # the last four fall out at once
-watch step:write_private_key:1
+start_boards 14 --baud 19200 --fault unplug@byte:1 # they fall out at once
+await_slots 14 '.state == "absent"'
+control clear >/dev/null
+watch_for step:write_private_key:1 "$sim" STOP # the boards stand still while the disk fills up
+control "plug "{1..10} >/dev/null
+watched
 fill_disk
+kill -CONT "$sim"
 await "trouble in /readyz" readyz_is '[false,["store_failed"]]'
 equal "status of /readyz" 503 "$(api /readyz -o "$dir/out" -w '%{http_code}')"
-for n in 11 12 13 14; do
-    control "clear $n" >/dev/null
-    control "plug $n" >/dev/null
-done
+control "plug "{11..14} >/dev/null
 for n in 11 12 13 14; do
     await_slot $n '.state == "waiting" and .waiting_for == "store_failed" and .verdict == null'
 done

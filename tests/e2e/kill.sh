@@ -27,14 +27,10 @@ control clear >/dev/null
 next=1
 # plug_two_and CONDITIONS SIGNAL: two boards come, and the daemon gets the signal as soon as the conditions hold for them.
 plug_two_and() {
-    : >"$dir/watched"
-    python3 -B "$common/tool.py" watch "$url" "$1" "$BOUND" "$daemon" "$2" >>"$dir/watched" 2>&1 &
-    local watcher=$!
-    await "somebody who watches" grep -q watching "$dir/watched"
-    control "plug $next" >/dev/null
-    control "plug $((next + 1))" >/dev/null
+    watch_for "$1" "$daemon" "$2"
+    control "plug $next" "plug $((next + 1))" >/dev/null
     next=$((next + 2))
-    wait "$watcher" || fail "$(cat "$dir/watched")"
+    watched
     end_station "$2"
 }
 

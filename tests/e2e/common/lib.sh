@@ -182,9 +182,16 @@ slot_is() {
 }
 await_slot() { await "slot $1 with $2" slot_is "$1" "$2"; }
 
-# watch CONDITIONS [SIGNAL]: asks without a pause until they hold (tool.py says which there are), and sends the
-# daemon the signal in that moment.
-watch() { tool watch "$url" "$1" "$BOUND" ${2:+"$daemon" "$2"} >/dev/null; }
+# watch_for CONDITIONS PID SIGNAL: from now on somebody asks without a pause whether they hold (tool.py says which there
+# are), and sends the process the signal in that moment. What is to be watched comes after this, so that a slow machine
+# misses nothing; then comes watched, which waits for the signal.
+watch_for() {
+    : >"$dir/watched"
+    python3 -B "$common/tool.py" watch "$url" "$1" "$BOUND" "$2" "$3" >>"$dir/watched" 2>&1 &
+    watcher=$!
+    await "somebody who watches" grep -q watching "$dir/watched"
+}
+watched() { wait "$watcher" || fail "$(cat "$dir/watched")"; }
 
 # --- boards -----------------------------------------------------------------------------------------------------------
 
@@ -203,15 +210,8 @@ stop_boards() {
     sim=
 }
 
-# control LINE: the answer of the boards' control socket, which must not be an error.
-control() {
-    local answer
-    answer=$(tool control "$dir/control" "$1")
-    case $answer in
-    error*) fail "boards: $1: $answer" ;;
-    esac
-    printf '%s\n' "$answer"
-}
+# control LINE…: the answers of the boards' control socket, none of which may be an error.
+control() { tool control "$dir/control" "$@" || fail "boards: $*"; }
 
 # The boards' own memory against bundles and records: every board that passed holds exactly what it was to get, no key is
 # on two boards, and what a board holds of a bundle is what the record says of it. Prints how many boards passed.

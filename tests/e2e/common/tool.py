@@ -1,7 +1,7 @@
 """What the end-to-end tests need beyond a shell. Written apart from the daemon: the same mistake twice would pass.
 
   bundles DIR                          NDJSON of DIR/*.pem with their *.key
-  control SOCKET LINE                  one line to the boards' control socket, and its answer
+  control SOCKET LINE…                 lines to the boards' control socket, and their answers
   busy LINK                            a pseudo-terminal that this program holds, as a terminal program would, until killed
   watch URL CONDITIONS BOUND [PID SIG] until all hold in one look; the signal goes out at once
   memory URL STATE BUNDLES CA          the boards' memory against bundles and records
@@ -127,14 +127,17 @@ def stalled(url, count, out):
     signal.pause()
 
 
-def control(path, line):
+def control(path, *lines):
+    """The answers, a line each; ends with 1 when one of them is an error."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(60)
         s.connect(path)
-        s.sendall(line.encode() + b"\n")
+        s.sendall("".join(line + "\n" for line in lines).encode())
         s.shutdown(socket.SHUT_WR)
-        answer = s.makefile().readline()
-    print(answer.rstrip("\n"))
+        answers = s.makefile().read().splitlines()
+    print("\n".join(answers))
+    if len(answers) != len(lines) or any(a.startswith("error") for a in answers):
+        sys.exit(1)
 
 
 def busy(link):
