@@ -46,7 +46,8 @@ const char *const statement_texts[STATEMENTS] = {
     /* At most as many rows as the station has slots. A board that passed earlier is counted as passed
        already. */
     [Q_ORDER_IN_FLIGHT] =
-        "SELECT count(*) FROM job j WHERE work_order = ?1 AND outcome IS NULL AND NOT EXISTS"
+        "SELECT count(*) FROM job j INDEXED BY job_open_of_order WHERE work_order = ?1"
+        " AND outcome IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM order_board b WHERE b.work_order = j.work_order AND b.imei = j.imei"
         " AND b.result = 'passed')",
 
