@@ -3,7 +3,7 @@
 import { paths, post } from "./api.js";
 import { el, setText, symbol } from "./dom.js";
 import { size } from "./format.js";
-import { reasonRemedy, reasonTitle } from "./live.js";
+import { reasonRemedy, reasonTitle, refreshOrders } from "./live.js";
 import { table } from "./parts.js";
 import { texts } from "./texts.js";
 
@@ -31,14 +31,15 @@ export async function lookInto(file) {
     return lookAtText(new TextDecoder().decode(octets).replace(/^\uFEFF/, "").trimStart());
 }
 
+// The first line is shown where it can hold no key.
 function lookAtText(head) {
     const line = head.split("\n", 1)[0].trim();
     if (head.startsWith("[")) {
-        return { text: t.bad.array, line };
+        return { text: t.bad.array };
     }
     if (head.startsWith("{")) {
         // A first line that ends behind what we read is for the station to judge.
-        return line === "{" || (head.includes("\n") && !line.endsWith("}")) ? { text: t.bad.object, line } : null;
+        return line === "{" || (head.includes("\n") && !line.endsWith("}")) ? { text: t.bad.object } : null;
     }
     if (head.startsWith("-----BEGIN")) {
         return { text: t.bad.pem, line };
@@ -76,7 +77,7 @@ function send(file, { onProgress, onSent }) {
 function badFile(name, { text, line }) {
     return el("div.import-bad", { role: "alert" }, symbol("fail"),
         el("div", null, el("h2", null, t.bad.title), el("p", null, el("b", null, name), " "), el("p", null, text),
-            line ? el("p", null, t.bad.firstLine, el("code", null, line.slice(0, 100))) : null,
+            line ? el("p", null, t.bad.firstLine, el("code", null, line.slice(0, 60))) : null,
             el("p.quiet", null, t.bad.nothing)));
 }
 
@@ -154,6 +155,7 @@ export function openImport(root) {
         try {
             const result = await answer;
             record(file, result).catch(() => {});
+            refreshOrders();
             out.replaceChildren(...summary(result).filter(Boolean), ...(result.rows.length > 0 ? rowTable(result.rows) : []));
         } catch (problem) {
             out.replaceChildren(el("div.import-bad", { role: "alert" }, symbol("error"),

@@ -26,7 +26,6 @@ let waiting = []; // events during a load
 let tries = 0;
 let retryTimer = 0;
 let openTimer = 0;
-let refreshTimer = 0;
 
 export const live = {
     link: { state: "connecting", retryAt: 0 }, // connecting | live | lost
@@ -224,8 +223,6 @@ function apply(kind, data) {
     } else if (kind === "order") {
         takeOrder(data);
         return;
-    } else if (kind === "job" && data.work_order) {
-        refreshOrders();
     }
     tell(kind, data);
 }
@@ -239,15 +236,10 @@ export function takeOrder(order) {
     tell("order", order);
 }
 
-// Every job moves its order's counts; a rack that ends at once asks for them once.
-function refreshOrders() {
-    if (refreshTimer === 0) {
-        refreshTimer = setTimeout(async () => {
-            refreshTimer = 0;
-            const page = await get(paths.orders({ state: "open", limit: 100 })).catch(() => null);
-            page?.work_orders.forEach(takeOrder);
-        }, 700);
-    }
+// Counts of bundles move with imports as well, which the stream does not tell.
+export async function refreshOrders() {
+    const page = await get(paths.orders({ state: "open", limit: 100 })).catch(() => null);
+    page?.work_orders.forEach(takeOrder);
 }
 
 // The reasons' words come once. Whoever shows them waits for this, which also ends when they cannot be had: verdicts bring
