@@ -35,20 +35,18 @@ until_true() {
     done
 }
 
-emulate() { # image option…
-    local image=$1
-    shift
-    qemu-system-arm -M mps2-an505 -display none -monitor none "$@" -kernel "$image"
-}
+# A list and no function: behind a function in the background there is a shell, and killing that leaves the emulator.
+emulator=(qemu-system-arm -M mps2-an505 -display none -monitor none)
 
 "$source/firmware/m33/build" "$work/m33" || fail "the build"
 for test in "$work"/m33/test_core_*.elf; do
-    emulate "$test" -serial none -semihosting-config enable=on,target=native >"$work/test.log" || fail "$test"
+    "${emulator[@]}" -serial none -semihosting-config enable=on,target=native -kernel "$test" >"$work/test.log" ||
+        fail "$test"
     echo "$(basename "$test" .elf) on Cortex-M33: $(tail -n 1 "$work/test.log")"
 done
 
 # The board: its UART is the pseudo-terminal that QEMU names.
-emulate "$work/m33/image.elf" -serial pty >"$work/qemu.log" 2>&1 &
+"${emulator[@]}" -serial pty -kernel "$work/m33/image.elf" >"$work/qemu.log" 2>&1 &
 board=$!
 until_true 20 grep -q /dev/pts "$work/qemu.log" || fail "the emulator did not start"
 mkdir -p "$work/rack1"
