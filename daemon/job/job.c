@@ -394,7 +394,8 @@ static void count_against_entry(struct job *job, const struct row *row, int code
         struct job_entry *e = &job->entries[job->entry];
         e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
         e->refusals = (uint8_t)(e->refusals + (code == 527));
-        if (code == 527) { /* the certificate is sound, so it did not arrive as it left */
+        if (code == 527 ||
+            code == CODE_ERROR) { /* the certificate is sound, so it did not arrive as it left */
             rows_note_damage(job, job->entry);
         }
     }

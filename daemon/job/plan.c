@@ -274,7 +274,7 @@ static const struct no_rule rules[] = {
     {GROUP_WRITE,    519,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "it exists and cannot be overwritten"},
     {GROUP_WRITE,    520,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
     /* The station has parsed it, so a refusal means that it arrived changed. The same again is the path's doing.    */
-    {GROUP_WRITE,    527,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
+    {GROUP_WRITE,    527,          NO_SETUP,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
     {GROUP_WRITE,    528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
     {GROUP_WRITE,    60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
     {GROUP_WRITE,    CODE_ERROR,   NO_SETUP,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},

@@ -719,6 +719,8 @@ void rows_note_damage(struct job *job, uint32_t entry)
     (void)entry;
     job->damaged++;
     job->is_chunked = true;
+    job->has_asked =
+        false; /* the question who it is may have been damaged as well: our own firmware loses nothing */
 }
 
 /* What was seen of lengths: "commands of up to 1214 octets were answered, one of 1260 never": a buffer or an
@@ -769,7 +771,7 @@ static void learn_from_write(struct job *job, uint32_t i)
     struct job_entry *e = &job->entries[i];
     bool is_named =
         e->is_present && e->is_explained && e->mangling != MANGLING_OTHER && e->mangling != MANGLING_CUT;
-    if (!is_named) {
+    if (!is_named && e->refusals == 0) { /* a refusal was noted when it came */
         rows_note_damage(job, i);
     }
     if (e->is_present && e->has_digest) {

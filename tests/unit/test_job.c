@@ -114,7 +114,7 @@ static void test_checked_transfer(void **state)
     (void)state;
     static const char *const losses[] = {NULL, "drop:0.001", "drop:0.005", "garble:0.005", "dup:0.005"};
     for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
-        for (unsigned seed = 1; seed <= 24; seed++) {
+        for (unsigned seed = 1; seed <= 60; seed++) {
             struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
             config.front = SIM_FRONT_CERTLINE;
             config.seed = seed;
