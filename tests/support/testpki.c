@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pki/signer.h"
+
 #define PRIMES_MAX   448 /* 448 * 447 / 2 pairs */
 #define PRIME_BITS   1024
 #define PRIME_OCTETS (PRIME_BITS / 8)
@@ -264,6 +266,21 @@ void testpki_free(struct testpki *pki)
     BN_CTX_free(pki->numbers);
     EC_GROUP_free(pki->p256);
     free(pki);
+}
+
+struct signer *testpki_signer(const struct testpki *pki)
+{
+    static const char passphrase[] = "a passphrase for tests";
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    struct signer *signer = NULL;
+    MUST(PEM_write_bio_PKCS8PrivateKey(bio, pki->ca_key, EVP_aes_256_cbc(), passphrase,
+                                       sizeof(passphrase) - 1, NULL, NULL) == 1);
+    long len = BIO_get_mem_data(bio, &text);
+    MUST(signer_open_file(span_str(pki->ca_pem), span_of(text, (size_t)len), span_str(passphrase), &signer,
+                          NULL) == 0);
+    BIO_free(bio);
+    return signer;
 }
 
 const char *testpki_ca(const struct testpki *pki)

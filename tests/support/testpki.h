@@ -23,6 +23,10 @@ void testpki_free(struct testpki *pki);
 /* The CA's certificate: RSA-2048, PEM with line feeds and a final one. Lives as long as `pki`. */
 const char *testpki_ca(const struct testpki *pki);
 
+/* The CA as a signer (pki/signer.h): what it issues follows from the seed and the request, octet for octet.
+ * The caller closes it. */
+struct signer *testpki_signer(const struct testpki *pki);
+
 enum testpki_key {
     TESTPKI_P256,          /* "BEGIN PRIVATE KEY" */
     TESTPKI_RSA2048,       /* "BEGIN PRIVATE KEY" */

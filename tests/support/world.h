@@ -32,7 +32,7 @@ struct world; /* opaque */
 struct world_rack {
     const char *name;
     uint32_t slots, boards;
-    enum product_source source; /* SOURCE_POOL or SOURCE_BOUND */
+    enum product_source source; /* SOURCE_POOL, SOURCE_BOUND or SOURCE_KEYGEN */
     enum product_second_visit second_visit;
     enum slot_start start;
     enum product_proof proof; /* PROOF_PRESENCE: boards of family F1, whose list shows no digests */

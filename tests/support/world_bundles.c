@@ -64,11 +64,54 @@ static char *styled(const struct product *product, const char *text)
     return out;
 }
 
+/* ---- keys that boards make */
+
+static struct signer *signer;
+
+static void close_signer(void)
+{
+    signer_close(signer);
+}
+
+struct signer *world_signer(void)
+{
+    if (!signer) {
+        signer = testpki_signer(keys_of_all());
+        atexit(close_signer);
+    }
+    return signer;
+}
+
+/* What was issued for the bundle, from the database; the caller's. */
+static char *issued(struct world *w, const struct product *product, const char *bundle)
+{
+    sqlite3_stmt *s = NULL;
+    const char *sql =
+        "SELECT sealed FROM credential WHERE type = 1 AND bundle = (SELECT no FROM bundle WHERE id = ?)";
+    char *text = NULL, *out = NULL;
+    if (sqlite3_prepare_v2(w->reader, sql, -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(s, 1, bundle, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+        struct span sealed = span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+        const struct seal_place place = {span_str(bundle), CRED_CLIENT_CERT, SEAL_NO_TAG};
+        text = calloc(1, sealed.len + 1);
+        if (sealed.len > SEAL_OVERHEAD &&
+            seal_open(w->wrapping_key, &place, sealed, (uint8_t *)text, NULL) == 0) {
+            out = styled(product, text);
+        }
+    }
+    sqlite3_finalize(s);
+    free(text);
+    return out;
+}
+
 char *world_content(struct world *w, uint32_t rack, const char *bundle, enum cred_type type)
 {
     const struct world_product *p = &w->products[rack];
     if (type == CRED_CA) {
         return strdup(p->ca);
+    }
+    if (p->product.source == SOURCE_KEYGEN) {
+        return type == CRED_CLIENT_CERT ? issued(w, &p->product, bundle) : NULL;
     }
     unsigned number = 0;
     char name[FIXTURE_SIZE] = "";
@@ -103,6 +146,9 @@ static void init_product(struct world *w, uint32_t rack)
                           .final_line_end = true,
                           .job_limit_s = 60,
                           .canonical = "{}"};
+    if (p->source == SOURCE_KEYGEN) {
+        snprintf(p->device_id, sizeof(p->device_id), "nrf-{imei}");
+    }
     /* A product's name and its rack's are one word here. */
     snprintf(p->name, sizeof(p->name), "%s", config->name);
     snprintf(p->version, sizeof(p->version), "sha256:%064u", rack);
@@ -215,6 +261,9 @@ static void import_rack(struct world *w, struct import *import, uint32_t rack)
 {
     const struct world_rack *config = &w->config.racks[rack];
     uint32_t *number = &w->products[rack].n_bundles;
+    if (config->source == SOURCE_KEYGEN) {
+        return; /* there is nothing to bring */
+    }
     for (uint32_t i = 0; i < w->n_boards; i++) {
         if (w->boards[i].rack == rack) {
             import_row(w, import, rack, (*number)++,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pki/pem.h"
+#include "support/keygenkit.h"
 #include "support/world_internal.h"
 
 #define KEY_MARK "BEGIN PRIVATE KEY"
@@ -157,8 +159,29 @@ static uint64_t sum_of_projections(struct world *w)
 
 /* ---- boards */
 
+/* A key of the board's own making, and the certificate in its memory is for it. */
+static bool holds_own_key(struct world *w, uint32_t board)
+{
+    struct simboard_entry key, cert;
+    char public[SIM_PUBLIC_MAX];
+    struct simboard *sim = w->boards[board].sim;
+    if (!simboard_entry_find(sim, WORLD_TAG, CRED_PRIVATE_KEY, &key) || !key.is_generated ||
+        !simboard_entry_find(sim, WORLD_TAG, CRED_CLIENT_CERT, &cert) ||
+        simboard_public_key(sim, WORLD_TAG, CRED_PRIVATE_KEY, public) == 0) {
+        return false;
+    }
+    struct pem pem;
+    bool is_for_it = pem_parse(span_of(cert.content, cert.len), &pem) == 0 && pem.n_blocks == 1 &&
+                     keygenkit_is_key_of(pem.blocks[0].der, public);
+    pem_done(&pem);
+    return is_for_it;
+}
+
 static bool holds(struct world *w, uint32_t board, uint32_t rack, const char *bundle, enum cred_type type)
 {
+    if (type == CRED_PRIVATE_KEY && w->products[rack].product.source == SOURCE_KEYGEN) {
+        return holds_own_key(w, board);
+    }
     char *content = world_content(w, rack, bundle, type);
     struct simboard_entry e;
     bool is_same = content && simboard_entry_find(w->boards[board].sim, WORLD_TAG, (unsigned)type, &e) &&
@@ -298,7 +321,23 @@ static const struct {
      "b.lot = s.lot AND b.state = s.state))",
      false},
     {"bundles imported that are not there",
-     "SELECT (SELECT count(*) FROM event WHERE kind = 'bundle_imported') <> (SELECT count(*) FROM bundle)",
+     "SELECT (SELECT count(*) FROM event WHERE kind IN ('bundle_imported', 'bundle_made')) <> (SELECT "
+     "count(*) FROM "
+     "bundle)",
+     false},
+    {"bundles with two certificates that count",
+     "SELECT count(*) FROM (SELECT bundle FROM certificate WHERE superseded IS NULL GROUP BY bundle HAVING "
+     "count(*) "
+     "> 1)",
+     false},
+    {"keys with two certificates",
+     "SELECT count(*) FROM (SELECT key_sha256 FROM certificate GROUP BY key_sha256 HAVING count(*) > 1)",
+     false},
+    {"certificates whose serial number was not kept for them before",
+     "SELECT count(*) FROM event AS i WHERE kind = 'certificate_issued' AND NOT EXISTS (SELECT 1 FROM event "
+     "AS k "
+     "WHERE k.kind = 'keygen_intended' AND k.seq < i.seq AND json_extract(k.data, '$.serial') = "
+     "json_extract(i.data, '$.serial'))",
      false},
     {"orders over their quantity", "SELECT count(*) FROM work_order WHERE passed > quantity", false},
     {"orders whose count differs from their boards",

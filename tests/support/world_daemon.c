@@ -311,7 +311,11 @@ static void on_store(struct world *w)
 static void on_keys(struct world *w)
 {
     struct world_actor *a = &w->to_keys;
-    keys_answer(w->keys, a->waiting[0]);
+    if (a->waiting[0]->kind == LEDGER_SIGN) {
+        issuer_answer(w->issuer, a->waiting[0]);
+    } else {
+        keys_answer(w->keys, a->waiting[0]);
+    }
     a->answered[0] = a->waiting[0];
     a->n_answered = 1;
     memmove(a->waiting, a->waiting + 1, --a->n_waiting * sizeof(a->waiting[0]));

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include "job/job.h"
+#include "keys/issuer.h"
 #include "keys/keys.h"
 #include "pki/seal.h"
 #include "sim/rng.h"
@@ -107,6 +108,7 @@ struct world {
     struct store *store;
     struct keys *keys;
     struct seal_key *wrapping_key;
+    struct issuer *issuer;
     struct station *station;
     struct station_env env;
     struct world_actor to_store, to_keys;
@@ -173,6 +175,9 @@ void world_import(struct world *w);
  * for an unknown id. */
 char *world_content(struct world *w, uint32_t rack, const char *bundle, enum cred_type type);
 const char *world_put_order(struct world *w, uint32_t rack);
+
+/* The CA of all worlds, for products whose boards make their own key. Made at the first call. */
+struct signer *world_signer(void);
 
 /* world_check.c */
 void world_check_told(struct world *w, uint32_t slot, const struct slot_view *view);

@@ -74,7 +74,8 @@ static void open_store(struct world *w)
                                   .random = world_random_octets,
                                   .random_ctx = w,
                                   .station = "world",
-                                  .program = "0"};
+                                  .program = "0",
+                                  .spare_certificates = 10000};
     struct err_info why = {0};
     if (store_open(&w->store, &config, &why) < 0) {
         fprintf(stderr, "world: the store does not open: %s\n", why.text);
@@ -125,6 +126,13 @@ static void start_parts(struct world *w)
     struct keys_config config = {.wrapping_key = w->wrapping_key};
     w->keys = keys_new(&config);
     must(w->keys != NULL, "keys");
+    struct issuer_config issuer = {.signer = world_signer(),
+                                   .keys = w->keys,
+                                   .clock = &w->clock,
+                                   .last_wall_ms = store_last_wall_ms(w->store),
+                                   .validity_days = 365};
+    w->issuer = issuer_new(&issuer);
+    must(w->issuer != NULL, "issuer");
     if (w->life == 1 && w->products[0].order_number == 0) {
         first_start(w);
     }
@@ -159,11 +167,13 @@ static void drop_parts(struct world *w)
     }
     world_forget_daemon_events(w);
     station_free(w->station);
+    issuer_free(w->issuer);
     keys_free(w->keys);
     world_reader_close(w);
     store_close(w->store);
     w->station = NULL;
     w->keys = NULL;
+    w->issuer = NULL;
     w->store = NULL;
     w->is_up = w->is_dying = false;
 }

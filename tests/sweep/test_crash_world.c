@@ -19,15 +19,16 @@
 
 #include "support/world.h"
 
-/* Both sources, digests and placeholders, and a front end of each kind; octets in pieces as large as they
+/* All sources, digests and placeholders, and a front end of each kind; octets in pieces as large as they
  * come, for the sake of few events. */
 static const struct world_config scenario = {
     .seed = 5,
     .is_coarse = true,
-    .n_racks = 3,
+    .n_racks = 4,
     .racks = {{.name = "pool", .slots = 2, .boards = 2, .source = SOURCE_POOL},
               {.name = "made", .slots = 2, .boards = 2, .source = SOURCE_BOUND, .is_crlf = true},
-              {.name = "old", .slots = 1, .boards = 1, .source = SOURCE_POOL, .proof = PROOF_PRESENCE}},
+              {.name = "old", .slots = 1, .boards = 1, .source = SOURCE_POOL, .proof = PROOF_PRESENCE},
+              {.name = "own", .slots = 1, .boards = 1, .source = SOURCE_KEYGEN}},
 };
 
 struct count {
