@@ -39,16 +39,22 @@ struct run {
     struct sha256 digest;
 };
 
+/* A bar where the end is known, the number of rows in any case. */
 static void show_progress(const struct run *run, const struct pieces *pieces)
 {
+    static const char full[] = "########################################";
+    enum { WIDTH = sizeof(full) - 1 };
     if (!run->rows.shows_progress) {
         return;
     }
-    fprintf(stderr, "\r\033[K%s: %" PRIu64 " rows", run->rows.file, pieces->n_lines + pieces->n_given);
+    fprintf(stderr, "\r\033[K%s: ", run->rows.file);
     if (run->file_size > 0) {
-        uint64_t done = pieces->n_octets - pieces->len + pieces->given;
-        fprintf(stderr, ", %d %%", (int)(100 * done / (uint64_t)run->file_size));
+        uint64_t done = pieces->n_octets - pieces->len + pieces->given, size = (uint64_t)run->file_size;
+        uint64_t shown = done < size ? done : size; /* it may have grown since */
+        int filled = (int)(WIDTH * shown / size);
+        fprintf(stderr, "[%.*s%*s] %d %%, ", filled, full, WIDTH - filled, "", (int)(100 * shown / size));
     }
+    fprintf(stderr, "%" PRIu64 " rows", pieces->n_lines + pieces->n_given);
     fflush(stderr);
 }
 

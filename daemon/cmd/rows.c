@@ -54,10 +54,12 @@ static int take_answer(struct rows *rows, uint64_t rows_before, const struct jso
 {
     struct rows_totals n = {0};
     const struct json *results = NULL;
+    int64_t omitted = 0;
     int r = json_get_i64(answer, "taken", 0, INT32_MAX, &n.taken, reterr);
     r = r < 0 ? r : json_get_i64(answer, "duplicate", 0, INT32_MAX, &n.duplicate, reterr);
     r = r < 0 ? r : json_get_i64(answer, "refused", 0, INT32_MAX, &n.refused, reterr);
     r = r < 0 ? r : json_get_array(answer, "rows", &results, reterr);
+    r = r < 0 ? r : json_opt_i64(answer, "omitted", 0, INT32_MAX, &omitted, reterr);
     if (r < 0) {
         return r;
     }
@@ -70,6 +72,10 @@ static int take_answer(struct rows *rows, uint64_t rows_before, const struct jso
         if (result && strcmp(result, "refused") == 0) {
             print_refused(rows, rows_before, row);
         }
+    }
+    if (omitted > 0 && n.refused > (int64_t)json_count(results)) {
+        rows_clear_progress(rows);
+        printf("%s: more rows from here on were refused than are listed\n", rows->file);
     }
     return 0;
 }

@@ -43,7 +43,8 @@ struct import {
     struct item items[IMPORT_BATCH];
 
     struct json *rows;
-    int64_t taken, duplicate, refused;
+    uint32_t n_good_listed, n_refused_listed;
+    int64_t taken, duplicate, refused, omitted;
 
     struct err_info failure; /* code 0: none */
 };
@@ -98,9 +99,25 @@ static int fail(struct import *import, int code, const char *text)
 
 /* ---- results */
 
+/* A result takes about a kilobyte of memory, and an import may have a million rows: beyond a limit they are
+ * counted only. Refused ones have a limit of their own, so that no flood of good rows hides them. */
+static bool is_listed(struct import *import, bool is_refused)
+{
+    uint32_t *n = is_refused ? &import->n_refused_listed : &import->n_good_listed;
+    if (*n < IMPORT_LISTED_MAX) {
+        (*n)++;
+        return true;
+    }
+    import->omitted++;
+    return false;
+}
+
 static int add_result(struct import *import, const struct item *item, const char *result, const char *reason,
                       const char *detail)
 {
+    if (!is_listed(import, reason != NULL)) {
+        return 0;
+    }
     struct json *row = json_new_object();
     int rc = json_put_i64(row, "row", item->number);
     if (item->op.import.id[0] != '\0') {
@@ -321,6 +338,7 @@ int import_finish(struct import *import, struct json **ret, struct err_info *ret
     rc |= json_put_i64(result, "duplicate", import->duplicate);
     rc |= json_put_i64(result, "refused", import->refused);
     rc |= json_put(result, "rows", import->rows);
+    rc |= json_put_i64(result, "omitted", import->omitted);
     import->rows = NULL;
     if (rc != 0) {
         json_free(result);

@@ -18,6 +18,9 @@
 #include "store/store.h"
 
 struct json;
+
+#define IMPORT_LISTED_MAX 10000
+
 struct import; /* opaque */
 
 #define IMPORT_LINE_MAX ((size_t)64 * 1024) /* octets of one row */
@@ -48,7 +51,8 @@ int import_feed(struct import *import, struct span octets, struct err_info *rete
 /*
  * The end of the input: a last line without line end is a row. *ret is the caller's:
  *   {"taken":1,"duplicate":1,"refused":1,"rows":[{"row":1,"id":"…","result":"taken"},
- *    {"row":2,"id":"…","result":"refused","reason":"key_mismatch","detail":"…"}, …]}
+ *    {"row":2,"id":"…","result":"refused","reason":"key_mismatch","detail":"…"}, …],"omitted":0}
+ * The first IMPORT_LISTED_MAX refused rows are listed and as many of the others; `omitted` counts the rest.
  * Returns 0 or negative with *reterr. The session can only be freed afterwards.
  */
 int import_finish(struct import *import, struct json **ret, struct err_info *reterr);

@@ -597,6 +597,30 @@ static void time_is_held_against_certificates(void **state)
     json_free(after);
 }
 
+/* An import may have a million rows; what is said of them one by one has a limit, and the counts are of all.
+ */
+static void results_are_bounded(void **state)
+{
+    int64_t omitted = -1;
+
+    (void)state;
+    struct json *result = NULL;
+    struct import *import = open_import(CONTENT_TIME_UNKNOWN);
+    for (int i = 0; i < IMPORT_LISTED_MAX + 7; i++) {
+        assert_int_equal(import_feed(import, span_str("{}\n"), NULL), 0);
+    }
+    ROW("id", "psk-1", "product", "psk", "psk", "6e7266", "psk_identity", "nrf-1");
+    assert_int_equal(import_feed(import, span_str(f.text), NULL), 0);
+    assert_int_equal(import_finish(import, &result, NULL), 0);
+    import_free(import);
+    assert_counts(result, 1, 0, IMPORT_LISTED_MAX + 7);
+    assert_int_equal(json_count(json_get(result, "rows")), IMPORT_LISTED_MAX + 1); /* the good one is there */
+    assert_string_equal(text_of(result, IMPORT_LISTED_MAX, "id"), "psk-1");
+    assert_true(json_as_i64(json_get(result, "omitted"), &omitted));
+    assert_int_equal(omitted, 7);
+    json_free(result);
+}
+
 /* Cut anywhere, the input gives the same result; also octet by octet and without a last line end. */
 static void results_do_not_depend_on_the_cuts(void **state)
 {
@@ -760,6 +784,7 @@ int main(void)
         cmocka_unit_test_setup(results_do_not_depend_on_the_cuts, set_up),
         cmocka_unit_test_setup(a_line_without_end_costs_one_row, set_up),
         cmocka_unit_test_setup(rows_share_a_batch, set_up),
+        cmocka_unit_test_setup(results_are_bounded, set_up),
         cmocka_unit_test_setup(trouble_ends_the_import, set_up),
         cmocka_unit_test_setup(no_wrapping_key_ends_the_import, set_up),
         cmocka_unit_test_setup(an_import_may_end_in_the_middle, set_up),
