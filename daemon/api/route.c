@@ -83,7 +83,7 @@ const struct route routes[] = {
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 
-const struct route asset_route = {METHOD_GET, "{asset}", handle_asset, ROLE_ANY, 0, 0, RUN_INLINE, NULL};
+const struct route asset_route = {METHOD_GET, "(file)", handle_asset, ROLE_ANY, 0, 0, RUN_INLINE, NULL};
 
 /* Takes the next word of a pattern; false at its end. */
 static bool next_word(struct span *pattern, struct span *word)
@@ -151,6 +151,7 @@ const struct route *route_find(struct request *r, enum problem *problem, char al
     char id[REQUEST_ID_SIZE];
 
     allow[0] = '\0';
+    r->id[0] = '\0';
     if (asset_of(r) != NULL) {
         if (method == METHOD_GET) {
             return &asset_route;

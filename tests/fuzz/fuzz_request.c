@@ -110,6 +110,9 @@ static void check_headers(enum method method, struct span rest)
         assert((problem == PROBLEM_NONE) == (err.text[0] == '\0'));
         assert(!head.is_chunked || head.content_length == 0);
         check_text(head.idempotency_key);
+        check_text(head.if_match);
+        check_text(head.if_none_match);
+        assert(problem != PROBLEM_NONE || head.last_event_id >= -1);
     }
 }
 

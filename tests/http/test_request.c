@@ -331,7 +331,13 @@ static void routes_are_found(void **state)
         enum problem problem;
         const char *allow;
     } cases[] = {
-        {METHOD_GET, "/", "/", "", 0, ""},
+        {METHOD_GET, "/", "(file)", "", 0, ""},
+        {METHOD_HEAD, "/style.css", "(file)", "", 0, ""},
+        {METHOD_GET, "/api/v1/stream", "/api/v1/stream", "", 0, ""},
+        {METHOD_GET, "/problems/bytes_lost", "/problems/{id}", "bytes_lost", 0, ""},
+        {METHOD_GET, "/style.css/", NULL, "", PROBLEM_NOT_FOUND, ""},
+        {METHOD_GET, "/%2Fstyle.css", NULL, "", PROBLEM_NOT_FOUND, ""},
+        {METHOD_POST, "/index.html", NULL, "", PROBLEM_METHOD, "GET, HEAD"},
         {METHOD_HEAD, "/healthz", "/healthz", "", 0, ""},
         {METHOD_GET, "/api/v1/slots", "/api/v1/slots", "", 0, ""},
         {METHOD_GET, "/api/v1/slots/rack1/001", "/api/v1/slots/{slot}", "rack1/001", 0, ""},
@@ -474,6 +480,46 @@ static void what_a_route_takes_is_checked(void **state)
     }
 }
 
+static void conditions_are_read_strictly(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        enum problem problem;
+        const char *if_match, *if_none_match;
+        int64_t last_event_id;
+    } cases[] = {
+        {"X-Other", "1", PROBLEM_NONE, "", "", -1},
+        {"If-Match", "\"abc\"", PROBLEM_NONE, "\"abc\"", "", -1},
+        {"If-Match", "W/\"abc\"", PROBLEM_NONE, "\"abc\"", "", -1},
+        {"If-Match", " * ", PROBLEM_NONE, "*", "", -1},
+        {"If-Match", "\"a\", \"b\"", PROBLEM_BAD_REQUEST, "", "", -1}, /* not taken for met */
+        {"If-Match", "abc", PROBLEM_BAD_REQUEST, "", "", -1},
+        {"If-Match", "", PROBLEM_BAD_REQUEST, "", "", -1},
+        {"If-Match", "\"", PROBLEM_BAD_REQUEST, "", "", -1},
+        {"if-none-match", "*", PROBLEM_NONE, "", "*", -1},
+        {"If-None-Match", "\"a\", \"b\"", PROBLEM_NONE, "", "", -1}, /* the file is sent once too often */
+        {"Last-Event-ID", "17", PROBLEM_NONE, "", "", 17},
+        {"Last-Event-ID", "0", PROBLEM_NONE, "", "", 0},
+        {"Last-Event-ID", "-1", PROBLEM_NONE, "", "", -1},
+        {"Last-Event-ID", "1x", PROBLEM_NONE, "", "", -1},
+        {"Last-Event-ID", "9999999999999999999999", PROBLEM_NONE, "", "", -1},
+    };
+    static const struct guard guard = {.is_local = true};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct header header = {span_str(cases[i].name), span_str(cases[i].value)};
+        struct head head = {0};
+        enum problem problem = guard_check(&guard, METHOD_GET, "HTTP/1.1", &header, 1, &head, NULL);
+        assert_int_equal(problem, cases[i].problem);
+        if (problem == PROBLEM_NONE) {
+            assert_string_equal(head.if_match, cases[i].if_match);
+            assert_string_equal(head.if_none_match, cases[i].if_none_match);
+            assert_int_equal(head.last_event_id, cases[i].last_event_id);
+        }
+    }
+}
+
 /* The table itself: what a row forgets would only show when somebody asks for it. */
 static void every_route_is_whole(void **state)
 {
@@ -483,7 +529,7 @@ static void every_route_is_whole(void **state)
         assert_true(route->pattern[0] == '/');
         assert_true(route->roles != 0);
         assert_true((route->content == 0) == (route->body_max == 0));
-        assert_true((route->handle == NULL) == (route->where == RUN_IMPORT));
+        assert_true((route->handle == NULL) == (route->where == RUN_IMPORT || route->where == RUN_STREAM));
         assert_true(route->method == METHOD_GET || route->where != RUN_INLINE);
         for (size_t k = 0; k < i; k++) {
             assert_false(route->method == routes[k].method && strcmp(route->pattern, routes[k].pattern) == 0);
@@ -506,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_overlong_id_is_nobodys),
         cmocka_unit_test(what_a_route_takes_is_checked),
         cmocka_unit_test(every_route_is_whole),
+        cmocka_unit_test(conditions_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
