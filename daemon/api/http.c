@@ -232,45 +232,9 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *n
     return MHD_YES;
 }
 
-static void add_header(struct MHD_Response *mhd, const char *name, const char *value)
+static void add_header(void *mhd, const char *name, const char *value)
 {
-    if (value != NULL && *value != '\0') {
-        MHD_add_response_header(mhd, name, value);
-    }
-}
-
-/* A page may load what this server has, and nothing that stands in the page itself. */
-static const char policy_of_pages[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-static const char policy_of_data[] = "default-src 'none'; frame-ancestors 'none'";
-
-static void add_headers(struct MHD_Response *mhd, const struct response *r)
-{
-    char retry[16];
-    bool is_page = r->content_type != NULL && strncmp(r->content_type, "text/html", 9) == 0;
-
-    add_header(mhd, "Content-Type", r->content_type);
-    add_header(mhd, "Allow", r->allow);
-    if (r->retry_after_s > 0) {
-        snprintf(retry, sizeof(retry), "%d", r->retry_after_s);
-        add_header(mhd, "Retry-After", retry);
-    }
-    if (r->is_part) {
-        char number[16];
-        add_header(mhd, "Certline-Next", r->next);
-        snprintf(number, sizeof(number), "%u", r->rows);
-        add_header(mhd, "Certline-Rows", number);
-        snprintf(number, sizeof(number), "%u", r->skipped);
-        add_header(mhd, "Certline-Skipped", number);
-    }
-    add_header(mhd, "ETag", r->etag);
-    add_header(mhd, "Idempotency-Replayed", r->is_repeated ? "true" : NULL);
-    add_header(mhd, "Cache-Control", r->may_be_kept ? "no-cache" : "no-store");
-    add_header(mhd, "X-Content-Type-Options", "nosniff");
-    add_header(mhd, "Referrer-Policy", "no-referrer");
-    add_header(mhd, "Cross-Origin-Resource-Policy", "same-origin");
-    add_header(mhd, "Content-Security-Policy", is_page ? policy_of_pages : policy_of_data);
+    MHD_add_response_header(mhd, name, value);
 }
 
 static enum MHD_Result answer(struct connection *c)
@@ -295,7 +259,7 @@ static enum MHD_Result answer(struct connection *c)
         log_sys("http", LOG_LEVEL_ERROR, "a request failed here: %s %s",
                 method_name(c->exchange->request.method), route != NULL ? route->pattern : "(no resource)");
     }
-    add_headers(mhd, r);
+    response_headers(r, add_header, mhd);
     if (r->must_close || http->is_stopping) {
         add_header(mhd, "Connection", "close");
     }
@@ -372,7 +336,7 @@ static enum MHD_Result begin_stream(struct connection *c)
         return MHD_NO;
     }
     struct response head = {.status = 200, .content_type = "text/event-stream"};
-    add_headers(mhd, &head);
+    response_headers(&head, add_header, mhd);
     add_header(mhd, "X-Accel-Buffering", "no");
     enum MHD_Result result = MHD_queue_response(c->mhd, 200, mhd);
     MHD_destroy_response(mhd);

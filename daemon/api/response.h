@@ -86,6 +86,10 @@ void response_text(struct response *r, int status, const char *content_type, cha
 /* A problem document; `detail` may be NULL or empty. */
 void response_problem(struct response *r, enum problem problem, const char *detail);
 
+/* Calls `add` for each header that goes with the answer, but for those of framing and connection. */
+void response_headers(const struct response *r, void (*add)(void *ctx, const char *name, const char *value),
+                      void *ctx);
+
 /* The title of the problem with this name, and its status; NULL when it is none of the list above. */
 const char *problem_title(const char *name, int *ret_status);
 
