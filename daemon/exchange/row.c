@@ -209,6 +209,10 @@ static int read_product(struct row_reader *r)
     }
     buf_copy(r->out->product, sizeof(r->out->product), span_str(r->product->name));
 
+    if (r->product->source == SOURCE_KEYGEN) {
+        return refuse(r, REASON_bundle_not_for_board, "product",
+                      "boards of this product make their own keys, so that no bundle can be for them");
+    }
     for (uint32_t i = 0; i < r->product->n_entries; i++) {
         if (sec_tag_is_reserved(r->product->entries[i].sec_tag)) { /* test tags among them */
             return refuse(r, REASON_reserved_tag, "product",
