@@ -54,4 +54,12 @@ void app_direct_close(struct app_direct *direct); /* NULL is allowed */
 int app_reconcile(const struct config *config, const char *who, const char *why, bool retire_unused,
                   uint32_t *ret_retired, struct err_info *reterr);
 
+/*
+ * Another wrapping key: a new file, every secret rewritten under it in one transaction, and the file put in
+ * the old one's place. Killed anywhere, the next start finds one key and what is sealed under it. *ret_n says
+ * how many secrets that were. The old file is gone then: backups of the database from before need a backup of
+ * it.
+ */
+int app_key_rotate(const struct config *config, const char *who, uint32_t *ret_n, struct err_info *reterr);
+
 #endif

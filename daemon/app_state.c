@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "keys/keys.h"
 #include "pki/seal.h"
 #include "store/read.h"
@@ -88,16 +90,78 @@ static char *credential_path(void)
     return path;
 }
 
+/* A change of the key that was interrupted: the database says which of the two files counts. */
+static int settle_next_key(struct app_state *state, const char *path, struct err_info *reterr)
+{
+    struct seal_key *next = NULL;
+    char noted[STORE_NOTE_SIZE] = "", id[2 * SEAL_KEY_ID_SIZE + 1] = "";
+    int r = seal_key_load_next(path, &next, NULL);
+    if (r == -ENOENT) {
+        return 0;
+    }
+    if (r == 0) {
+        hex_encode(seal_key_id(next), SEAL_KEY_ID_SIZE, id);
+        r = store_note(state->store, STORE_NOTE_KEY, noted);
+        seal_key_free(next);
+    } else if (r == ERR_FORMAT) {
+        r = 0; /* it was never finished, so that nothing can be under it */
+    }
+    if (r >= 0) {
+        r = strcmp(noted, id) == 0 && noted[0] ? seal_key_take_next(path) : seal_key_drop_next(path);
+    }
+    return r < 0 ? err_set(reterr, r, "%s.next is left of a change of the key and cannot be settled: %s",
+                           path, err_text(r))
+                 : 0;
+}
+
+/* Digests on record were made under the first key; a later one has what they need with it, sealed. */
+static int take_digest_keys(struct app_state *state, struct err_info *reterr)
+{
+    char text[STORE_NOTE_SIZE];
+    uint8_t sealed[SEAL_DIGEST_KEYS_SIZE + SEAL_OVERHEAD], octets[SEAL_DIGEST_KEYS_SIZE];
+    int r = store_note(state->store, STORE_NOTE_DIGEST_KEYS, text);
+    if (r <= 0) {
+        return r;
+    }
+    const struct seal_place place = {.bundle = span_str(APP_DIGEST_KEYS_PLACE), .sec_tag = SEAL_NO_TAG};
+    r = hex_decode(span_str(text), sealed, sizeof(sealed));
+    if (r == 0) {
+        r = seal_open(state->key, &place, span_of((const char *)sealed, sizeof(sealed)), octets, reterr);
+    }
+    if (r == 0) {
+        seal_digest_keys_set(state->key, octets);
+    }
+    secret_wipe(octets, sizeof(octets));
+    return r;
+}
+
+static int load_key(struct app_state *state, const char *path, bool is_made_if_absent)
+{
+    int r = settle_next_key(state, path, &state->key_why);
+    if (r >= 0) {
+        r = seal_key_load(path, is_made_if_absent, &state->key, &state->key_why);
+    }
+    if (r >= 0) {
+        r = take_digest_keys(state, &state->key_why);
+    }
+    if (r < 0) {
+        seal_key_free(state->key);
+        state->key = NULL;
+    }
+    return r;
+}
+
 static int open_keys(struct app_state *state, struct err_info *reterr)
 {
     char *credential = credential_path();
     const char *path = credential ? credential : state->config->key_file;
-    int r = seal_key_load(path, !credential && !has_bundles(state), &state->key, &state->key_why);
+    int r = load_key(state, path, !credential && !has_bundles(state));
     if (r >= 0) {
         state->key_why = (struct err_info){0};
     } else if (state->key_why.code == 0) {
         err_set(&state->key_why, r, "wrapping key %s: %s", path, err_text(r));
     }
+    state->key_is_credential = credential != NULL;
     free(credential);
     struct keys_config config = {.wrapping_key = state->key};
     state->keys = keys_new(&config);

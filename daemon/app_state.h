@@ -20,7 +20,10 @@ struct app_state {
     struct seal_key *key; /* NULL: locked, with the reason in key_why */
     struct keys *keys;
     struct err_info key_why;
+    bool key_is_credential; /* handed out by systemd, not a file of ours */
 };
+
+#define APP_DIGEST_KEYS_PLACE "digest keys" /* what they are sealed as */
 
 /*
  * Makes the directory if need be, opens the database (ERR_LOCKED, ERR_NEWER, …), loads the wrapping key, and

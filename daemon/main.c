@@ -124,6 +124,8 @@ static const struct command {
      "Shows the slots of the running station."},
     {"ca", cmd_ca, "ca create [-c FILE]", TAKES_CONFIG | TAKES_FILES, true,
      "Makes the CA that [signer] names: a certificate and an encrypted key."},
+    {"key", cmd_key, "key rotate [-c FILE]", TAKES_CONFIG | TAKES_FILES, true,
+     "Puts another wrapping key in the place of the present one."},
     {"reconcile", cmd_reconcile, "reconcile [-c FILE] --reason TEXT [--retire-unused]",
      TAKES_CONFIG | TAKES_REASON | TAKES_RETIRE, true, "Accepts a database that is behind its mark."},
 };

@@ -8,6 +8,7 @@
 #define CERTLINE_CMD_CMD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -48,6 +49,7 @@ int cmd_import(const struct cmd_args *args);
 int cmd_lint(const struct cmd_args *args);
 int cmd_export(const struct cmd_args *args);
 int cmd_ca(const struct cmd_args *args);
+int cmd_key(const struct cmd_args *args);
 int cmd_reconcile(const struct cmd_args *args);
 int cmd_status(const struct cmd_args *args);
 
@@ -56,6 +58,9 @@ int cmd_status(const struct cmd_args *args);
 /* Reads the configuration. 0 and a configuration for config_free; or an exit code, after every mistake was
  * printed to standard error as FILE:LINE:COLUMN: what. */
 int cmd_load(const struct cmd_args *args, struct config **ret);
+
+/* Who runs this, for the record: a user's name, in `memory`. */
+const char *cmd_who(char *memory, size_t size);
 
 /* The exit code of a negative code from app.h. */
 int cmd_exit_of(int code);

@@ -1,7 +1,9 @@
 /* What several commands do alike. */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "cmd/cmd.h"
@@ -56,4 +58,16 @@ int cmd_print_json(struct json *value)
     int r = printf("%s\n", text);
     free(text);
     return r < 0 || fflush(stdout) != 0 ? CMD_FAILED : CMD_DONE;
+}
+
+const char *cmd_who(char *memory, size_t size)
+{
+    struct passwd entry, *found = NULL;
+    char text[1024];
+    if (getpwuid_r(getuid(), &entry, text, sizeof(text), &found) == 0 && found) {
+        snprintf(memory, size, "%s", found->pw_name);
+    } else {
+        snprintf(memory, size, "uid %u", (unsigned)getuid());
+    }
+    return memory;
 }

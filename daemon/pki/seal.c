@@ -44,9 +44,16 @@ enum { /* offsets of the layout in the header */
 };
 _Static_assert(AT_CONTENT + TAG_SIZE == SEAL_OVERHEAD, "the header says otherwise");
 
+/* The labels whose digests are kept in databases (exchange/row.c). */
+static const char *const kept_labels[] = {"certline row 1", "certline psk 1", "certline psk identity 1"};
+#define KEPT_LABELS (sizeof(kept_labels) / sizeof(*kept_labels))
+_Static_assert(KEPT_LABELS *SEAL_KEY_SIZE == SEAL_DIGEST_KEYS_SIZE, "one key a label");
+
 struct seal_key {
     uint8_t octets[SEAL_KEY_SIZE];
     uint8_t id[SEAL_KEY_ID_SIZE];
+    bool has_digest_keys; /* taken along from an earlier key */
+    uint8_t digest_keys[KEPT_LABELS][SEAL_KEY_SIZE];
 };
 
 /* ---- keys */
@@ -84,10 +91,37 @@ const uint8_t *seal_key_id(const struct seal_key *key)
     return key->id;
 }
 
+static void derive(const struct seal_key *key, const char *label, struct digest *ret)
+{
+    for (size_t i = 0; key->has_digest_keys && i < KEPT_LABELS; i++) {
+        if (strcmp(kept_labels[i], label) == 0) {
+            memcpy(ret->octets, key->digest_keys[i], SEAL_KEY_SIZE);
+            return;
+        }
+    }
+    hmac(key->octets, SEAL_KEY_SIZE, span_str(label), ret);
+}
+
+void seal_digest_keys_get(const struct seal_key *key, uint8_t out[SEAL_DIGEST_KEYS_SIZE])
+{
+    for (size_t i = 0; i < KEPT_LABELS; i++) {
+        struct digest derived;
+        derive(key, kept_labels[i], &derived);
+        memcpy(out + i * SEAL_KEY_SIZE, derived.octets, SEAL_KEY_SIZE);
+        secret_wipe(&derived, sizeof(derived));
+    }
+}
+
+void seal_digest_keys_set(struct seal_key *key, const uint8_t octets[SEAL_DIGEST_KEYS_SIZE])
+{
+    memcpy(key->digest_keys, octets, SEAL_DIGEST_KEYS_SIZE);
+    key->has_digest_keys = true;
+}
+
 void seal_digest(const struct seal_key *key, const char *label, struct span text, struct digest *ret)
 {
     struct digest derived;
-    hmac(key->octets, SEAL_KEY_SIZE, span_str(label), &derived);
+    derive(key, label, &derived);
     hmac(derived.octets, DIGEST_SIZE, text, ret);
     secret_wipe(&derived, sizeof(derived));
 }
@@ -273,6 +307,54 @@ int seal_key_load(const char *path, bool is_made_if_absent, struct seal_key **re
     return err < 0 ? err : made;
 }
 
+/* ---- the next key file */
+
+static int next_path(const char *path, char out[PATH_MAX])
+{
+    return snprintf(out, PATH_MAX, "%s.next", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int seal_key_make_next(const char *path, struct seal_key **ret, struct err_info *reterr)
+{
+    char next[PATH_MAX];
+    int err = next_path(path, next);
+    if (err == 0 && access(next, F_OK) == 0) {
+        err =
+            err_set(reterr, ERR_DUPLICATE, "%s is there already: a change of the key was not finished", next);
+    }
+    if (err == 0) {
+        err = make(next, reterr);
+    }
+    return err < 0 ? err : load(next, ret, reterr);
+}
+
+int seal_key_load_next(const char *path, struct seal_key **ret, struct err_info *reterr)
+{
+    char next[PATH_MAX];
+    int err = next_path(path, next);
+    return err < 0 ? err : load(next, ret, reterr);
+}
+
+int seal_key_take_next(const char *path)
+{
+    char next[PATH_MAX];
+    int err = next_path(path, next);
+    int dir = err == 0 ? open_directory(path, NULL) : err;
+    if (dir < 0) {
+        return dir;
+    }
+    err = rename(next, path) == 0 && fsync(dir) == 0 ? 0 : -errno;
+    close(dir);
+    return err;
+}
+
+int seal_key_drop_next(const char *path)
+{
+    char next[PATH_MAX];
+    int err = next_path(path, next);
+    return err < 0 ? err : unlink(next) == 0 ? 0 : -errno;
+}
+
 /* ---- sealing */
 
 static EVP_CIPHER *algorithm;
@@ -429,4 +511,28 @@ int seal_open(const struct seal_key *key, const struct seal_place *place, struct
                        "a sealed secret was changed, or belongs to another bundle or type");
     }
     return 0;
+}
+
+int seal_rewrap(const struct seal_key *from, const struct seal_key *to, const struct seal_place *place,
+                struct span sealed, uint8_t *out, struct err_info *reterr)
+{
+    int err = check_head(from, sealed, reterr);
+    if (err != 0) {
+        return err;
+    }
+    char memory[PLACE_SIZE];
+    struct buf b;
+    uint8_t data_key[SEAL_KEY_SIZE];
+    const uint8_t *at = (const uint8_t *)sealed.at;
+    bool is_good = decrypt(from->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, from->id, place),
+                           span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE), at + AT_WRAP_TAG, data_key);
+    memcpy(out, at, sealed.len);
+    memcpy(out + AT_KEY_ID, to->id, SEAL_KEY_ID_SIZE);
+    is_good =
+        is_good && RAND_bytes(out + AT_WRAP_NONCE, NONCE_SIZE) == 1 &&
+        encrypt(to->octets, out + AT_WRAP_NONCE, data_key_place(&b, memory, to->id, place),
+                span_of((const char *)data_key, sizeof(data_key)), out + AT_DATA_KEY, out + AT_WRAP_TAG);
+    secret_wipe(data_key, sizeof(data_key));
+    return is_good ? 0
+                   : err_set(reterr, ERR_CORRUPT, "a sealed secret was changed, or belongs to another place");
 }

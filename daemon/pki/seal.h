@@ -80,8 +80,37 @@ int seal_make(const struct seal_key *key, const struct seal_place *place, struct
 int seal_open(const struct seal_key *key, const struct seal_place *place, struct span sealed, uint8_t *out,
               struct err_info *reterr);
 
+/*
+ * Changing the wrapping key: the same secret with its data key wrapped anew, into `out` (sealed.len octets).
+ * Neither content nor data key change. Errors as seal_open.
+ */
+int seal_rewrap(const struct seal_key *from, const struct seal_key *to, const struct seal_place *place,
+                struct span sealed, uint8_t *out, struct err_info *reterr);
+
+/*
+ * The keys under which seal_digest works for the labels that are in use. They follow from the wrapping key
+ * that was the first; so that digests on record stay comparable, they are taken along to the next one.
+ * Secret.
+ */
+#define SEAL_DIGEST_KEYS_SIZE (3 * SEAL_KEY_SIZE)
+void seal_digest_keys_get(const struct seal_key *key, uint8_t out[SEAL_DIGEST_KEYS_SIZE]);
+/* Before any other thread has the key. */
+void seal_digest_keys_set(struct seal_key *key, const uint8_t octets[SEAL_DIGEST_KEYS_SIZE]);
+
+/*
+ * A new key file is made beside the old one as PATH.next, the database is rewritten, and only then it takes
+ * the old one's place; whoever finds both asks the database which one counts. seal_key_make_next: 0;
+ * ERR_DUPLICATE when there is a next one already; errors as seal_key_load. seal_key_take_next,
+ * seal_key_drop_next: 0 or -errno.
+ */
+int seal_key_make_next(const char *path, struct seal_key **ret, struct err_info *reterr);
+int seal_key_load_next(const char *path, struct seal_key **ret, struct err_info *reterr); /* -ENOENT: none */
+int seal_key_take_next(const char *path);
+int seal_key_drop_next(const char *path);
+
 /* HMAC-SHA-256 over a text under a key derived from this one and the label: a digest that tells nobody else
- * anything, not even about a short pre-shared key. It changes with the key-encryption key. */
+ * anything, not even about a short pre-shared key. It changes with the key-encryption key, but for the labels
+ * of seal_digest_keys_set. */
 void seal_digest(const struct seal_key *key, const char *label, struct span text, struct digest *ret);
 
 #endif

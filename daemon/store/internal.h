@@ -97,6 +97,11 @@ int op_import(struct store *st, struct store_op *op);
 int op_bundle_release(struct store *st, struct store_op *op);
 int op_bundle_retire(struct store *st, struct store_op *op);
 int op_reconcile(struct store *st, struct store_op *op);
+int op_rotate(struct store *st, struct store_op *op);
+
+/* A fact about the file: 1, 0: none, negative. And putting one. */
+int meta_get(struct store *st, const char *key, char *to, size_t size);
+int meta_put(struct store *st, const char *key, const char *value);
 
 /* What the store knows of a job; 1: there is one, 0: there is none, negative. */
 struct known_job {

@@ -360,6 +360,7 @@ static const struct {
     {"bundle_bound", bundle_bound},
     {"bundle_exposed", bundle_exposed},
     {"bundle_installed", bundle_installed},
+    {"wrapping_key_changed", NULL},
     {"keygen_intended", keygen_project_intended},
     {"certificate_issued", keygen_project_issued},
     {"bundle_released", bundle_released},

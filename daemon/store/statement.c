@@ -92,6 +92,11 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_CREDENTIAL_EXPOSED] = "UPDATE credential SET sha256 = ?3"
                              " WHERE bundle = (SELECT no FROM bundle WHERE id = ?1) AND type = ?2",
     [Q_CREDENTIALS_RESET] = "UPDATE credential SET sha256 = NULL WHERE sha256 IS NOT NULL",
+    [Q_SEALED_NEXT] =
+        "SELECT c.bundle, c.type, b.id, c.sealed FROM credential c JOIN bundle b ON b.no = c.bundle"
+        " WHERE (c.bundle, c.type) > (?1, ?2) AND length(c.sealed) > 0"
+        " ORDER BY c.bundle, c.type LIMIT 1",
+    [Q_SEALED_PUT] = "UPDATE credential SET sealed = ?3 WHERE bundle = ?1 AND type = ?2",
     /* A certificate that takes the place of one whose key is lost: the board has one of each type. */
     [Q_CREDENTIAL_ISSUE] =
         "INSERT INTO credential (bundle, type, sealed, key_sha256, serial, issuer)"

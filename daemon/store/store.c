@@ -49,7 +49,7 @@ static const char settings[] =
     "PRAGMA synchronous = FULL;"
     "PRAGMA journal_size_limit = 67108864;";
 
-static int meta_get(struct store *st, const char *key, char *to, size_t size)
+int meta_get(struct store *st, const char *key, char *to, size_t size)
 {
     struct query q = sql_start(&st->db, Q_META_GET);
     sql_put_text(&q, key);
@@ -61,7 +61,7 @@ static int meta_get(struct store *st, const char *key, char *to, size_t size)
     return r == 0 ? ERR_CORRUPT : r < 0 ? r : 0;
 }
 
-static int meta_put(struct store *st, const char *key, const char *value)
+int meta_put(struct store *st, const char *key, const char *value)
 {
     struct query q = sql_start(&st->db, Q_META_PUT);
     sql_put_text(&q, key);
@@ -387,6 +387,8 @@ static int run_kind(struct store *st, struct store_op *op)
         return op_product(st, op);
     case STORE_STATION_STARTED:
         return op_station_started(st, op);
+    case STORE_ROTATE:
+        return op_rotate(st, op);
     case STORE_RECONCILE:
         return op_reconcile(st, op);
     }
@@ -616,6 +618,19 @@ const char *store_mark_text(enum store_mark_state state)
 #undef X
     };
     return texts[state];
+}
+
+int store_note(struct store *st, const char *name, char out[STORE_NOTE_SIZE])
+{
+    sql_forget(&st->db);
+    struct query q = sql_start(&st->db, Q_META_GET);
+    sql_put_text(&q, name);
+    int r = sql_step(&q);
+    if (r > 0) {
+        sql_copy(&q, 0, out, STORE_NOTE_SIZE);
+    }
+    sql_end(&q);
+    return r;
 }
 
 int64_t store_last_seq(const struct store *st)

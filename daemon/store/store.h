@@ -58,6 +58,7 @@ enum store_op_kind {
     STORE_PRODUCT,         /* makes a version of a product known; before the first order for it */
     STORE_STATION_STARTED, /* once, before the first claim: open jobs of an earlier run get their one ending
                             */
+    STORE_ROTATE,          /* every sealed secret is rewritten under another wrapping key */
     STORE_RECONCILE,       /* a person accepts the database although its mark says otherwise */
 };
 
@@ -127,6 +128,18 @@ struct store_reconcile {
     uint32_t retired;         /* out */
 };
 
+/* The wrapping key changes. What is sealed stays opaque here: `rewrap` writes the same secret under the new
+ * key into `out`, sealed.len octets; 0, or negative with *reterr, and then nothing is changed at all. */
+struct store_rotation {
+    int (*rewrap)(void *ctx, const char *bundle, int type, struct span sealed, uint8_t *out,
+                  struct err_info *reterr);
+    void *ctx;
+    const char *from, *to;   /* ids of the keys, for the record */
+    const char *digest_keys; /* sealed under the new key, as text: store_note gives it back */
+    char who[STORE_WHO_SIZE];
+    uint32_t rewritten; /* out */
+};
+
 struct store_op {
     enum store_op_kind kind;
 
@@ -147,6 +160,7 @@ struct store_op {
         struct store_named named;      /* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE */
         const struct product *product; /* PRODUCT */
         struct store_reconcile reconcile;
+        struct store_rotation *rotation;
         uint32_t ended; /* STATION_STARTED, out: how many jobs were ended */
     };
 };
@@ -191,6 +205,13 @@ enum store_mark_state {
 
 enum store_mark_state store_mark_state(const struct store *store);
 const char *store_mark_text(enum store_mark_state state);
+
+/* A text that STORE_ROTATE left: STORE_NOTE_KEY, the id of the wrapping key, or STORE_NOTE_DIGEST_KEYS. 1, 0:
+ * none was left, negative. */
+#define STORE_NOTE_KEY         "wrapping_key"
+#define STORE_NOTE_DIGEST_KEYS "digest_keys"
+#define STORE_NOTE_SIZE        1024
+int store_note(struct store *store, const char *name, char out[STORE_NOTE_SIZE]);
 
 /* Number of the last event on record (0: none), and its wall time. */
 int64_t store_last_seq(const struct store *store);
