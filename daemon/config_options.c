@@ -359,6 +359,11 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
         {SECTION_PRODUCT, "attributes", TYPE_TEXT, 0, PRODUCT_ATTRIBUTES_SIZE - 1, .preset = "\"\"",
          .check = check_attributes,
          .sentence = "Attributes of the subject beside its name, with source keygen: \"O=Acme,C=no\"."},
+    [OPT_PRODUCT_KEEP_KEYS] =
+        {SECTION_PRODUCT, "keep_keys", TYPE_BOOL, .preset = "false",
+         .sentence =
+             "Whether the station keeps private keys and pre-shared keys of boards that passed; second_visit "
+             "again does too."},
     [OPT_PRODUCT_LEAVE] = {SECTION_PRODUCT, "leave", TYPE_WORD, .words = leave_words, .preset = "\"cfun0\"",
                            .sentence =
                                "How the modem is left: off (cfun0), flight mode (cfun4), on (cfun1) or as it "

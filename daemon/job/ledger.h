@@ -66,7 +66,9 @@ struct ledger_entry {
     bool from_bundle;      /* per-board: exposing it spends the bundle */
     bool is_made_on_board; /* a private key of %KEYGEN: nothing is sent, and `expected` is what the modem
                               listed of it when its certificate was issued; zeros: none was yet */
-    uint32_t sealed_at;    /* place in `content` while sealed (from_bundle only) */
+    bool is_erased; /* CLAIM: the station has it no more, since a board passed with it; `expected` is what is
+                       left */
+    uint32_t sealed_at; /* place in `content` while sealed (from_bundle only) */
     uint32_t sealed_len;
     uint32_t clear_at; /* place in `content` once canonical (from_bundle, or all of them with stores_crlf) */
     uint32_t clear_len;
@@ -185,6 +187,12 @@ struct ledger_msg {
     /* For whoever carries the message (mailboxes); not the job's. */
     void *carrier;
 };
+
+/* Nothing of it can be sent: it is known by its digest alone. */
+static inline bool ledger_entry_is_bare(const struct ledger_entry *entry)
+{
+    return entry->is_made_on_board || entry->is_erased;
+}
 
 const char *bundle_state_name(enum bundle_state state);
 int bundle_state_from_name(const char *name);

@@ -47,6 +47,7 @@ struct product {
     enum product_proof proof;
     bool possession;
     enum product_leave leave;
+    bool erases_keys; /* the station forgets private and pre-shared keys once a board has passed with them */
     uint32_t job_limit_s;
     uint32_t n_firmware_rules, n_model_rules;
     char firmware_rules[PRODUCT_RULES_MAX]

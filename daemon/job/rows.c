@@ -135,7 +135,7 @@ bool rows_if_unexplained(struct job *job)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         const struct job_entry *e = &job->entries[i];
-        bool has_content = !job->msg.entries[i].is_made_on_board; /* of a key made there nothing is known */
+        bool has_content = !ledger_entry_is_bare(&job->msg.entries[i]);
         if (has_content && !e->is_right && e->is_present && e->has_digest && !e->is_explained) {
             job->entry = (uint8_t)i;
             return true;
@@ -146,7 +146,7 @@ bool rows_if_unexplained(struct job *job)
 
 static bool is_to_write(const struct job *job, uint32_t i)
 {
-    return !job->msg.entries[i].is_made_on_board && !job->entries[i].is_right &&
+    return !ledger_entry_is_bare(&job->msg.entries[i]) && !job->entries[i].is_right &&
            job->entries[i].writes < WRITES_MAX;
 }
 
@@ -794,6 +794,11 @@ static enum row_next decide_entry(struct job *job, uint32_t i)
     if (job->msg.passed_before && p->second_visit == SECOND_COMPARE) {
         return rows_end_for_entry(job, i, FAULT_BOARD, REASON_digest_mismatch,
                                   "this board passed before and no longer holds what it was given");
+    }
+    if (job->msg.entries[i].is_erased) {
+        return rows_end_for_entry(
+            job, i, FAULT_BOARD, REASON_digest_mismatch,
+            "the station erased it when a board passed with it: only another bundle helps");
     }
     if (e->is_present && !e->has_digest && p->proof == PROOF_DIGEST) {
         return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_firmware_not_allowed,

@@ -195,7 +195,7 @@ static bool digest_file_entry(struct keys *keys, struct ledger_msg *msg, struct 
 static bool digest_entry(struct keys *keys, struct ledger_msg *msg, struct ledger_entry *entry,
                          size_t *clear_len)
 {
-    if (entry->is_made_on_board) {
+    if (ledger_entry_is_bare(entry)) {
         return true; /* its digest is the modem's own, from when its certificate was issued */
     }
     if (!entry->from_bundle) {

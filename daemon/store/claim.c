@@ -286,6 +286,10 @@ static int copy_sealed(struct store *st, struct store_op *op, struct claim *clai
             r = op_no(op, ERR_REFUSED, REASON_too_long,
                       "the credentials of bundle %s are longer than %u octets together", claim->bundle,
                       msg->content_size);
+        } else if (sealed.len == 0) {
+            entry->from_bundle = entry->is_erased = true;
+            r = sql_digest(&q, 1, &entry->expected) ? 1
+                                                    : ERR_CORRUPT; /* it was exposed before it was erased */
         } else {
             entry->from_bundle = true;
             entry->sealed_at = msg->content_len;

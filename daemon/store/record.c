@@ -226,6 +226,16 @@ static int emit_ended(struct store *st, const struct ledger_msg *msg)
     return event_emit(st, "job_ended", msg->slot, msg->imei, data, trouble);
 }
 
+/* What a board has proven that it holds, the station need not have. */
+static int erase(struct store *st, int64_t bundle_no, bool *ret_erased)
+{
+    struct query q = sql_start(&st->db, Q_SECRETS_ERASE);
+    sql_put_i64(&q, bundle_no);
+    int r = sql_run(&q);
+    *ret_erased = r == 0 && sql_changes(&st->db) > 0;
+    return r;
+}
+
 static int install(struct store *st, struct store_op *op, const struct ledger_msg *msg, const char *claimed)
 {
     if (msg->bundle_effect != BUNDLE_INSTALLED || !*msg->bundle) {
@@ -244,9 +254,16 @@ static int install(struct store *st, struct store_op *op, const struct ledger_ms
     if (bundle.state == BUNDLE_INSTALLED_STATE) {
         return 0;
     }
+    bool has_erased = false;
+    bool is_proven = msg->proof >= ENTRY_READBACK; /* an entry that is there may still hold something else */
+    r = msg->product && msg->product->erases_keys && is_proven ? erase(st, bundle.no, &has_erased) : 0;
+    if (r < 0) {
+        return r;
+    }
     struct json *data = json_new_object();
     int trouble = json_put_text(data, "bundle", msg->bundle);
     trouble |= json_put_text(data, "job", msg->job);
+    trouble |= has_erased ? json_put_bool(data, "erased", true) : 0;
     return event_emit(st, "bundle_installed", msg->slot, msg->imei, data, trouble);
 }
 

@@ -88,10 +88,13 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_CREDENTIAL_ADD] =
         "INSERT INTO credential (bundle, type, sealed, key_sha256, serial, issuer, identity_sha256)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [Q_CREDENTIAL_SEALED] = "SELECT sealed FROM credential WHERE bundle = ?1 AND type = ?2",
+    [Q_CREDENTIAL_SEALED] = "SELECT sealed, sha256 FROM credential WHERE bundle = ?1 AND type = ?2",
     [Q_CREDENTIAL_EXPOSED] = "UPDATE credential SET sha256 = ?3"
                              " WHERE bundle = (SELECT no FROM bundle WHERE id = ?1) AND type = ?2",
     [Q_CREDENTIALS_RESET] = "UPDATE credential SET sha256 = NULL WHERE sha256 IS NOT NULL",
+    /* private_key and psk; secure_delete overwrites where they stood. */
+    [Q_SECRETS_ERASE] =
+        "UPDATE credential SET sealed = x'' WHERE bundle = ?1 AND type IN (2, 3) AND length(sealed) > 0",
     [Q_SEALED_NEXT] =
         "SELECT c.bundle, c.type, b.id, c.sealed FROM credential c JOIN bundle b ON b.no = c.bundle"
         " WHERE (c.bundle, c.type) > (?1, ?2) AND length(c.sealed) > 0"

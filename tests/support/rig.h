@@ -27,6 +27,7 @@ struct rig {
     /* What the played ledger does. */
     enum bundle_state state;
     bool passed_before;
+    bool is_erased;           /* the private key: its digest is all that the station has */
     enum reason refuse_claim; /* REASON_NONE: grants it */
     int failures;             /* so many messages are answered FAILED first */
     int64_t ledger_us;        /* how long an answer takes */

@@ -144,6 +144,7 @@ static void init_product(struct world *w, uint32_t rack)
                           .proof = config->proof,
                           .is_crlf = config->is_crlf,
                           .final_line_end = true,
+                          .erases_keys = config->second_visit != SECOND_AGAIN,
                           .job_limit_s = 60,
                           .canonical = "{}"};
     if (p->source == SOURCE_KEYGEN) {

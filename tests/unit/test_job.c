@@ -157,6 +157,30 @@ static void test_small_buffer_is_named(void **state)
     rig_done(&rig);
 }
 
+/* A board that has its key is right although the station has it no more; one that lost it is told what helps.
+ */
+static void test_erased_key(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+    rig_provision(&rig, true);
+    rig.records = 0;
+    rig.is_erased = true;
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_PASS, REASON_already_right);
+
+    static const char other[] = "-----BEGIN PRIVATE KEY-----\nanother\n-----END PRIVATE KEY-----\n";
+    simboard_entry_put(rig.board, RIG_TAG, CRED_PRIVATE_KEY, other, sizeof(other) - 1);
+    rig.passed_before = false;
+    rig.records = 0;
+    rig_provision(&rig, true);
+    assert_verdict(&rig, OUTCOME_FAIL, REASON_digest_mismatch);
+    assert_non_null(strstr(rig.job.verdict.detail, "erased"));
+    assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 1);
+    rig_done(&rig);
+}
+
 static void test_placeholder_firmware_is_no_proof(void **state)
 {
     (void)state;
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_every_front_end),
         cmocka_unit_test(test_checked_transfer),
         cmocka_unit_test(test_small_buffer_is_named),
+        cmocka_unit_test(test_erased_key),
         cmocka_unit_test(test_placeholder_firmware_is_no_proof),
         cmocka_unit_test(test_right_board_is_left_alone),
         cmocka_unit_test(test_faults),

@@ -229,6 +229,55 @@ static void proven_is_installed_whatever_the_verdict(void **state)
     assert_string_equal(kit_query(kit, "SELECT passed FROM work_order"), "0");
 }
 
+/* Only where the product says so, only what is secret, and only once it is proven that the board has it. */
+static void keys_are_erased_once_a_board_has_them(void **state)
+{
+    (void)state;
+    static const struct {
+        bool erases;
+        enum entry_proof proof;
+        const char *left; /* types that are still sealed */
+    } rows[] = {
+        {false, ENTRY_DIGEST, "1,2"},
+        {true, ENTRY_PRESENCE, "1,2"},
+        {true, ENTRY_DIGEST, "1"},
+        {true, ENTRY_POSSESSION, "1"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct kit kit;
+        struct kit_job job, again;
+        kit_init(&kit);
+        kit.products[KIT_POOL].erases_keys = rows[i].erases;
+        kit_open_line(&kit, 3);
+        assert_int_equal(kit_import(&kit, "a", KIT_POOL, NULL, NULL), 0);
+        kit_job(&kit, &job, 1, kit_imei(1), "WO-1", KIT_POOL);
+        assert_int_equal(kit_send(&kit, &job, LEDGER_CLAIM), LEDGER_OK);
+        assert_int_equal(kit_send(&kit, &job, LEDGER_EXPOSE), LEDGER_OK);
+        kit_prepare(&job, LEDGER_RECORD, OUTCOME_PASS, REASON_ok);
+        job.msg.proof = rows[i].proof;
+        struct store_op op = {.kind = STORE_LEDGER, .ledger = &job.msg};
+        job.msg.kind = LEDGER_RECORD;
+        assert_int_equal(kit_run(&kit, &op), 0);
+        assert_string_equal(
+            kit_query(&kit, "SELECT group_concat(type) FROM credential WHERE length(sealed) > 0"),
+            rows[i].left);
+
+        /* The board comes again: what it should hold is still known. */
+        bool is_erased = strcmp(rows[i].left, "1") == 0;
+        kit_job(&kit, &again, 2, kit_imei(1), "WO-1", KIT_POOL);
+        again.msg.kind = LEDGER_CLAIM;
+        struct store_op claim = {.kind = STORE_LEDGER, .ledger = &again.msg};
+        assert_int_equal(kit_run(&kit, &claim), 0);
+        assert_int_equal(again.msg.entries[2].is_erased, is_erased);
+        if (is_erased) {
+            assert_true(digest_eq(&again.msg.entries[2].expected, &job.msg.entries[2].expected));
+            assert_int_equal(again.msg.entries[2].sealed_len, 0);
+        }
+        kit_check(&kit);
+        kit_done(&kit);
+    }
+}
+
 static void what_a_board_says_cannot_break_a_record(void **state)
 {
     struct kit *kit = *state;
@@ -338,6 +387,7 @@ int main(void)
         CASE(a_job_has_exactly_one_ending),
         CASE(a_job_that_never_claimed_is_on_record_all_the_same),
         CASE(proven_is_installed_whatever_the_verdict),
+        cmocka_unit_test(keys_are_erased_once_a_board_has_them),
         CASE(what_a_board_says_cannot_break_a_record),
         CASE(a_pruned_dialogue_is_no_change_of_the_record),
         CASE(events_are_neither_changed_nor_removed),
