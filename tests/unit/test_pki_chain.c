@@ -129,7 +129,8 @@ static char *encrypted(EVP_PKEY *pkey, bool is_old)
                    : PEM_write_bio_PKCS8PrivateKey(bio, pkey, EVP_aes_256_cbc(), password, 6, NULL, NULL);
     assert_int_equal(r, 1);
     long len = BIO_get_mem_data(bio, &text);
-    char *copy = calloc(1, (size_t)len + 1); /* a memory BIO ends with no NUL, which strndup would read on to */
+    char *copy =
+        calloc(1, (size_t)len + 1); /* a memory BIO ends with no NUL, which strndup would read on to */
     assert_non_null(copy);
     memcpy(copy, text, (size_t)len);
     BIO_free(bio);
