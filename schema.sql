@@ -5,7 +5,7 @@
 -- credentials, the products' texts and the dialogues can be made from it again (store_rebuild); they exist so that a
 -- question need not read the whole record.
 --
--- Secrets: only credential.sealed holds them, encrypted (AES-256-GCM) under a key that is not in this file.
+-- Secrets: only credential.sealed and attestation.sealed hold them, encrypted (AES-256-GCM) under a key that is not in this file.
 
 PRAGMA user_version = 2;
 
@@ -170,6 +170,13 @@ CREATE TABLE certificate (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX certificate_of_order ON certificate (work_order);
 CREATE INDEX certificate_of_bundle ON certificate (bundle);
+
+-- A board's attestation token, sealed: whoever has it can claim the board in Nordic's cloud. The last one that it gave.
+CREATE TABLE attestation (
+    imei   TEXT NOT NULL PRIMARY KEY,
+    sealed BLOB NOT NULL,
+    taken  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE board (
     imei           TEXT NOT NULL PRIMARY KEY,

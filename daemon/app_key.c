@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/hex.h"
 #include "base/secret.h"
+#include "keys/keys.h"
 #include "pki/init.h"
 #include "pki/seal.h"
 #include "store/store.h"
@@ -56,6 +57,7 @@ static int rewrite(struct app_state *state, struct change *change, const char *w
                                       .ctx = change,
                                       .from = change->from_id,
                                       .to = change->to_id,
+                                      .token_place = KEYS_TOKEN_PLACE,
                                       .digest_keys = change->digest_keys};
     buf_copy(rotation.who, sizeof(rotation.who), span_str(who));
     struct store_op op = {.kind = STORE_ROTATE, .rotation = &rotation};

@@ -150,6 +150,7 @@ static int env_post(void *ctx, struct ledger_msg *msg)
     case LEDGER_EXPLAIN:
     case LEDGER_CSR:
     case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
         courier->errand.msg = msg;
         return app_keys_send(line->config.keys, &courier->errand);
     case LEDGER_SIGN:

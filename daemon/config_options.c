@@ -359,6 +359,11 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
         {SECTION_PRODUCT, "attributes", TYPE_TEXT, 0, PRODUCT_ATTRIBUTES_SIZE - 1, .preset = "\"\"",
          .check = check_attributes,
          .sentence = "Attributes of the subject beside its name, with source keygen: \"O=Acme,C=no\"."},
+    [OPT_PRODUCT_ATTESTATION] =
+        {SECTION_PRODUCT, "attestation", TYPE_BOOL, .preset = "false",
+         .sentence =
+             "Whether a board's attestation token is taken and kept for exports (nRF91x1; a board that gives "
+             "none passes all the same)."},
     [OPT_PRODUCT_KEEP_KEYS] =
         {SECTION_PRODUCT, "keep_keys", TYPE_BOOL, .preset = "false",
          .sentence =

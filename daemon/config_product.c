@@ -347,6 +347,7 @@ static void fill_product(const struct config_value *values, struct product *prod
     product->possession = values[OPT_PRODUCT_POSSESSION].number != 0;
     buf_copy(product->attributes, sizeof(product->attributes),
              span_str(config_value_text(&values[OPT_PRODUCT_ATTRIBUTES])));
+    product->attestation = values[OPT_PRODUCT_ATTESTATION].number != 0;
     product->erases_keys = values[OPT_PRODUCT_KEEP_KEYS].number == 0 && product->second_visit != SECOND_AGAIN;
     product->leave = (enum product_leave)values[OPT_PRODUCT_LEAVE].number;
     product->job_limit_s = (uint32_t)values[OPT_PRODUCT_JOB_LIMIT_S].number;
@@ -396,6 +397,9 @@ static int put_device_id(struct json *object, const struct product *product)
     int r = 0;
     if (strcmp(product->device_id, "any") != 0) {
         r |= json_put_text(object, "device_id", product->device_id);
+    }
+    if (product->attestation) {
+        r |= json_put_bool(object, "attestation", true);
     }
     if (!product->erases_keys && product->second_visit != SECOND_AGAIN) {
         r |= json_put_bool(object, "keep_keys", true);

@@ -100,7 +100,8 @@ void export_part_done(struct export_part *part)
 /* What a row's values point into. */
 struct board {
     char certificate[CRED_CONTENT_MAX], ca[CRED_CONTENT_MAX], identity[CRED_CONTENT_MAX];
-    size_t certificate_len, ca_len, identity_len;
+    char token[LEDGER_TOKEN_SIZE]; /* of attestation: the one secret among these */
+    size_t certificate_len, ca_len, identity_len, token_len;
     struct cert cert;
     bool has_cert;
     char name[DEVICE_ID_SIZE], passed[CLOCK_RFC3339_SIZE], sec_tag[12];
@@ -194,15 +195,30 @@ static void read_product(const struct product *product, struct board *board)
     }
 }
 
+/* Opened only where it is written. */
+static int read_token(struct writer *w, const struct store_export_row *row)
+{
+    struct board *board = w->board;
+    bool is_wanted = (w->format->needs & NEED_TOKEN) != 0 || w->id == EXPORT_TEMPLATE;
+    if (!is_wanted || row->token.len == 0) {
+        return 0;
+    }
+    int64_t len = keys_open_token(w->config->keys, row->imei, row->token, board->token, sizeof(board->token),
+                                  w->reterr);
+    board->token_len = len > 0 ? (size_t)len : 0;
+    return len < 0 ? (int)len : 0;
+}
+
 static int read_board(struct writer *w, const struct store_export_row *row)
 {
     struct board *board = w->board;
     const struct product *product = w->config->find_product(w->config->ctx, row->product);
-    board->certificate_len = board->ca_len = board->identity_len = 0;
+    board->certificate_len = board->ca_len = board->identity_len = board->token_len = 0;
     board->has_cert = false;
     int rc = open_one(w, row, CRED_CLIENT_CERT, board->certificate, &board->certificate_len);
     rc = rc != 0 ? rc : open_one(w, row, CRED_CA, board->ca, &board->ca_len);
     rc = rc != 0 ? rc : open_one(w, row, CRED_PSK_IDENTITY, board->identity, &board->identity_len);
+    rc = rc != 0 ? rc : read_token(w, row);
     rc = rc != 0 ? rc : read_certificate(board);
     if (rc == 0) {
         name_board(row, product, board);
@@ -218,7 +234,7 @@ static const char *lacks(const struct writer *w, const struct store_export_row *
     const struct board *board = w->board;
     unsigned needs = w->format->needs;
     (void)row;
-    if ((needs & NEED_TOKEN) != 0) {
+    if ((needs & NEED_TOKEN) != 0 && board->token_len == 0) {
         return "no attestation token of it is on record";
     }
     if ((needs & NEED_NAME) != 0 && board->name[0] == '\0') {
@@ -260,7 +276,7 @@ static void fill_values(const struct writer *w, const struct store_export_row *r
         {FIELD_CERTIFICATE, span_of(board->certificate, board->has_cert ? board->certificate_len : 0)},
         {FIELD_CA, span_of(board->ca, board->ca_len)},
         {FIELD_PSK_IDENTITY, span_of(board->identity, board->identity_len)},
-        {FIELD_ATTESTATION_TOKEN, span_of(NULL, 0)},
+        {FIELD_ATTESTATION_TOKEN, span_of(board->token, board->token_len)},
         {FIELD_SEC_TAG, span_str(board->sec_tag)},
         {FIELD_COMMA, span_str(w->part->n_rows > 0 ? "," : "")},
     };

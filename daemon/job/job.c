@@ -648,6 +648,9 @@ static enum row_next take_answer(struct job *job)
         return rows_end_issue(job);
     case LEDGER_POSSESSION:
         return rows_end_possessed(job);
+    case LEDGER_ATTEST:
+        job->has_token = false;
+        break;
     case LEDGER_SIGN:
     case LEDGER_RECORD:
         break;
@@ -681,6 +684,7 @@ static enum reason reason_of_failure(enum ledger_kind kind)
     case LEDGER_EXPLAIN:
     case LEDGER_CSR:
     case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
         break;
     }
     return REASON_key_locked;

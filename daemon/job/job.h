@@ -165,7 +165,8 @@ struct job {
     bool key_is_sure;                  /* a list that says something odd about the key was read twice */
     char key_why[VERDICT_DETAIL_SIZE]; /* what was wrong with the last answer about a key */
     bool has_possession;               /* proven in this job */
-    uint8_t possess_tries;
+    bool has_token;                    /* of attestation, in keygen.reply, not checked yet */
+    uint8_t possess_tries, attest_tries;
     uint8_t lists_read; /* until `before` is believed */
     uint8_t list_tag;   /* which of the product's tags is listed, with lists_by_tag */
 

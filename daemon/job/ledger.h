@@ -38,6 +38,7 @@ enum ledger_kind {
     LEDGER_SIGN,    /* signer: the certificate for it, sealed */
     LEDGER_ISSUE,   /* store: that certificate is the bundle's; durable before it is written */
     LEDGER_POSSESSION, /* keys: did the board sign the nonce with the certificate's key? */
+    LEDGER_ATTEST,     /* keys: the board's attestation token, checked and sealed */
     LEDGER_RECORD,     /* store: the job has ended */
 };
 
@@ -85,6 +86,7 @@ enum keygen_state {
     KEYGEN_ISSUED,   /* the bundle has the certificate of the key whose digest is expected */
 };
 
+#define LEDGER_TOKEN_SIZE  640  /* a sealed attestation token: some 190 characters and 97 octets */
 #define KEYGEN_REPLY_SIZE  1024 /* %KEYGEN's answer has some 570 characters, %JWT's some 450 */
 #define KEYGEN_SERIAL_SIZE 16
 #define KEYGEN_SPKI_SIZE   128
@@ -95,7 +97,7 @@ struct ledger_keygen {
     enum keygen_state state; /* CLAIM, INTEND, ISSUE out */
     uint8_t
         serial[KEYGEN_SERIAL_SIZE]; /* INTEND out, SIGN and ISSUE in: 128 random bits, never used before */
-    char reply[KEYGEN_REPLY_SIZE];  /* CSR, POSSESSION in: what stood between the quotes */
+    char reply[KEYGEN_REPLY_SIZE];  /* CSR, POSSESSION, ATTEST in: what stood between the quotes */
     uint32_t reply_len;
     bool is_good;                   /* CSR, POSSESSION out; when it is not, `detail` says why */
     struct digest csr_sha256;       /* CSR out: of the request as the board sent it */
@@ -164,6 +166,10 @@ struct ledger_msg {
     uint8_t *content; /* the job's locked memory: sealed after CLAIM, canonical after DIGEST */
     uint32_t content_size;
     uint32_t content_len;
+
+    /* ATTEST in: keygen.reply, uuid; out: the token as keys sealed it, empty when it was none. RECORD in. */
+    uint8_t token[LEDGER_TOKEN_SIZE];
+    uint32_t token_len;
 
     /* Of a key made on the board: products with source keygen only. */
     struct ledger_keygen keygen;

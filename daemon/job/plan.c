@@ -219,6 +219,14 @@ static const struct row rows[PLAN_ROWS] = {
                          .odd = REASON_possession_failed, .hides_answer = true},
     [PLAN_POSSESSED]  = {.name = "possessed", .kind = ROW_HOST, .phase = JOB_RUNNING,
                          .run_if = rows_if_to_possess, .message = LEDGER_POSSESSION, .end = rows_end_possessed},
+    /*  > AT%ATTESTTOKEN
+     *  < %ATTESTTOKEN: "2dn3hQFQUDYx….0oRDoQEmoQRBIfZYQGuX…"
+     *  < OK                    the cloud knows the device by it; whoever has it can claim the device there           */
+    [PLAN_ATTEST]     = {.name = "attest", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OPTIONAL,
+                         .run_if = rows_if_to_attest, .text = "AT%ATTESTTOKEN", .prefix = "%ATTESTTOKEN:",
+                         .line = rows_line_attest, .end = rows_end_attest, .timeout_ms = 5000, .hides_answer = true},
+    [PLAN_ATTESTED]   = {.name = "attested", .kind = ROW_HOST, .phase = JOB_RUNNING,
+                         .run_if = rows_if_attested, .message = LEDGER_ATTEST},
     [PLAN_JUDGE]      = {.name = "judge", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_judge},
     /*  > AT+CFUN=0
      *  < OK                    settings reach NVM here; boards reset without it are blocked from attaching after 5 to 7 */

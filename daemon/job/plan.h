@@ -64,6 +64,8 @@ enum plan_row {
     PLAN_PROVE_IMEI,
     PLAN_POSSESS,
     PLAN_POSSESSED,
+    PLAN_ATTEST,
+    PLAN_ATTESTED,
     PLAN_JUDGE,
     PLAN_LEAVE,
     PLAN_RECORD,

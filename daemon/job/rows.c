@@ -1008,6 +1008,7 @@ void rows_prepare_message(struct job *job, enum ledger_kind kind)
     case LEDGER_CSR:
     case LEDGER_SIGN:
     case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
         break;
     case LEDGER_ISSUE: {
         uint32_t key = (uint32_t)rows_key_entry(job);

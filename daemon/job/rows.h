@@ -85,6 +85,8 @@ bool rows_if_key_unlisted(struct job *job);
 bool rows_if_key_made(struct job *job);
 bool rows_if_key_uuid(struct job *job);
 bool rows_if_to_possess(struct job *job);
+bool rows_if_to_attest(struct job *job);
+bool rows_if_attested(struct job *job);
 void rows_send_delete_key(struct job *job, struct chat_command *command);
 void rows_send_list_key(struct job *job, struct chat_command *command);
 void rows_send_keygen(struct job *job, struct chat_command *command);
@@ -104,6 +106,8 @@ enum row_next rows_end_key_uuid(struct job *job);
 enum row_next rows_end_csr(struct job *job);
 enum row_next rows_end_issue(struct job *job);
 enum row_next rows_end_jwt(struct job *job);
+void rows_line_attest(struct job *job, struct span line);
+enum row_next rows_end_attest(struct job *job);
 enum row_next rows_end_possessed(struct job *job);
 
 /* The made key's entry is not right, and digests are known: what stands there, and whose doing is it? */

@@ -31,6 +31,7 @@
 #include "job/rows.h"
 
 #define POSSESS_TRIES 2
+#define ATTEST_TRIES  2
 #define UUID_TRIES    4
 #define DELETIONS_MAX 4
 
@@ -475,4 +476,31 @@ enum row_next rows_end_possessed(struct job *job)
         return ROW_NEXT;
     }
     return end_key(job, REASON_possession_failed, job->msg.detail);
+}
+
+/* ---- attestation ---- */
+
+/* Asked for at most twice, and a board that gives none is none the worse. */
+bool rows_if_to_attest(struct job *job)
+{
+    return job->msg.product->attestation && job->msg.token_len == 0 && job->attest_tries < ATTEST_TRIES &&
+           family_traits((enum modem_family)job->family)->has_device_uuid;
+}
+
+bool rows_if_attested(struct job *job)
+{
+    return job->msg.product->attestation && job->msg.token_len == 0 && job->has_token;
+}
+
+void rows_line_attest(struct job *job, struct span line)
+{
+    struct cursor c = cursor_begin(line, "%ATTESTTOKEN:");
+    struct span token = {0};
+    job->has_token = cursor_string(&c, &token) && cursor_end(&c) && keep_reply(job, token);
+}
+
+enum row_next rows_end_attest(struct job *job)
+{
+    job->attest_tries++;
+    return ROW_NEXT;
 }

@@ -17,6 +17,7 @@
 #include "base/hex.h"
 #include "base/secret.h"
 #include "keys/mangle.h"
+#include "pki/attest.h"
 #include "pki/content.h"
 #include "pki/csr.h"
 #include "pki/digest.h"
@@ -357,6 +358,56 @@ static void answer_possession(struct ledger_msg *msg)
     judge(msg, err, &why);
 }
 
+/* ---- attestation tokens */
+
+#define TOKEN_PLACE_SIZE 32
+
+/* Bound to its board, as a credential is to its bundle. */
+static struct seal_place token_place(const char *imei, char memory[TOKEN_PLACE_SIZE])
+{
+    (void)snprintf(memory, TOKEN_PLACE_SIZE, KEYS_TOKEN_PLACE "%s", imei);
+    return (struct seal_place){.bundle = span_str(memory), .type = CRED_CA, .sec_tag = SEAL_NO_TAG};
+}
+
+static void answer_attest(struct keys *keys, struct ledger_msg *msg)
+{
+    char memory[TOKEN_PLACE_SIZE];
+    const struct seal_place place = token_place(msg->imei, memory);
+    struct span token = span_of(msg->keygen.reply, msg->keygen.reply_len);
+    struct attest attest;
+    struct err_info why = {0};
+    msg->token_len = 0;
+    if (keys->wrapping_key == NULL) {
+        answer_no(msg, REASON_key_locked, "the station has no wrapping key");
+        return;
+    }
+    int err = token.len + SEAL_OVERHEAD <= sizeof(msg->token)
+                  ? attest_parse(token, msg->uuid, &attest, &why)
+                  : err_set(&why, ERR_RANGE, "the token is too long");
+    if (err == 0) {
+        err = seal_make(keys->wrapping_key, &place, token, msg->token, &why);
+        msg->token_len = err == 0 ? (uint32_t)(token.len + SEAL_OVERHEAD) : 0;
+    }
+    secret_wipe(msg->keygen.reply, sizeof(msg->keygen.reply));
+    msg->keygen.reply_len = 0;
+    judge(msg, err == ERR_CRYPTO ? -ENOMEM : err, &why);
+}
+
+int64_t keys_open_token(const struct keys *keys, const char *imei, struct span sealed, char *out, size_t size,
+                        struct err_info *reterr)
+{
+    char memory[TOKEN_PLACE_SIZE];
+    const struct seal_place place = token_place(imei, memory);
+    if (keys->wrapping_key == NULL) {
+        return err_set(reterr, ERR_REFUSED, "the station has no wrapping key");
+    }
+    if (sealed.len <= SEAL_OVERHEAD || sealed.len - SEAL_OVERHEAD > size) {
+        return err_set(reterr, ERR_CORRUPT, "a sealed token has an impossible size");
+    }
+    int err = seal_open(keys->wrapping_key, &place, sealed, (uint8_t *)out, reterr);
+    return err < 0 ? err : (int64_t)(sealed.len - SEAL_OVERHEAD);
+}
+
 void keys_answer(struct keys *keys, struct ledger_msg *msg)
 {
     switch (msg->kind) {
@@ -374,6 +425,10 @@ void keys_answer(struct keys *keys, struct ledger_msg *msg)
         return;
     case LEDGER_POSSESSION:
         answer_possession(msg);
+        return;
+    case LEDGER_ATTEST:
+        answer_attest(keys, msg);
+        pki_scrub_stack();
         return;
     case LEDGER_CLAIM:
     case LEDGER_EXPOSE:

@@ -3,8 +3,8 @@
  * nothing kept between two. Its actor's thread runs it, so that neither the line nor the store waits for
  * cryptography.
  *
- * It answers LEDGER_DIGEST, LEDGER_EXPLAIN, LEDGER_CSR and LEDGER_POSSESSION of job/ledger.h, and seals what
- * is imported. Signing is another actor's (keys/issuer.h), since a token may take its time.
+ * It answers LEDGER_DIGEST, LEDGER_EXPLAIN, LEDGER_CSR, LEDGER_POSSESSION and LEDGER_ATTEST of job/ledger.h,
+ * and seals what is imported. Signing is another actor's (keys/issuer.h), since a token may take its time.
  */
 #ifndef CERTLINE_KEYS_KEYS_H
 #define CERTLINE_KEYS_KEYS_H
@@ -49,6 +49,9 @@ void keys_free(struct keys *keys); /* NULL is allowed */
  * LEDGER_CSR. In: keygen.reply, the made entry's tag, uuid (may be empty). Out: keygen.is_good, and then
  * csr_sha256, key_sha256, spki, and uuid if it was empty; else `detail` says what is wrong with the answer.
  *
+ * LEDGER_ATTEST. In: keygen.reply, uuid, imei. Out: `token`, sealed, or token_len 0 when it was no token of
+ * this device; keygen.reply is wiped. Always LEDGER_OK but for a missing wrapping key or memory.
+ *
  * LEDGER_POSSESSION. In: keygen.reply, keygen.nonce, `content` as DIGEST left it. Out: keygen.is_good, else
  * `detail`.
  */
@@ -80,6 +83,13 @@ int keys_seal_bundle(const struct keys *keys, struct span bundle, struct keys_it
  */
 int64_t keys_open_public(const struct keys *keys, struct span bundle, enum cred_type type, struct span sealed,
                          char *out, size_t size, struct err_info *reterr);
+
+/* Opens a board's attestation token, as LEDGER_ATTEST sealed it: secret, the caller wipes it. Returns its
+ * length, or negative as keys_open_public. Tokens are sealed as belonging to KEYS_TOKEN_PLACE and the IMEI,
+ * type 0. */
+#define KEYS_TOKEN_PLACE "attestation of "
+int64_t keys_open_token(const struct keys *keys, const char *imei, struct span sealed, char *out, size_t size,
+                        struct err_info *reterr);
 
 /* A digest under the wrapping key (seal_digest): of what must be compared later, but told to nobody. Any
  * thread. Returns 0, or ERR_REFUSED when locked. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static const struct migration released[] = {
-    /* Keys made on the board, and the certificates issued for them. */
+    /* Keys made on the board, the certificates issued for them, and attestation tokens. */
     {.from = 1,
      .sql = "CREATE TABLE keygen ("
             " bundle TEXT NOT NULL PRIMARY KEY REFERENCES bundle (id),"
@@ -35,7 +35,12 @@ static const struct migration released[] = {
             " PRIMARY KEY (serial, issuer)"
             ") STRICT, WITHOUT ROWID;"
             "CREATE INDEX certificate_of_order ON certificate (work_order);"
-            "CREATE INDEX certificate_of_bundle ON certificate (bundle)"},
+            "CREATE INDEX certificate_of_bundle ON certificate (bundle);"
+            "CREATE TABLE attestation ("
+            " imei TEXT NOT NULL PRIMARY KEY,"
+            " sealed BLOB NOT NULL,"
+            " taken INTEGER NOT NULL"
+            ") STRICT, WITHOUT ROWID"},
 };
 
 int migrate_is_empty(struct sql *db)

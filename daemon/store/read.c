@@ -88,6 +88,7 @@ const char *const reader_texts[READER_STATEMENTS] = {
                  " AND (?1 IS NULL OR k.work_order = ?1) AND k.ended >= ?3 AND k.ended < ?4)"
                  " ORDER BY j.started, j.id LIMIT ?7",
     [R_EXPORT_SEALED] = "SELECT type, sealed FROM credential WHERE bundle = ?1",
+    [R_EXPORT_TOKEN] = "SELECT sealed FROM attestation WHERE imei = ?1",
     [R_OPEN_JOB_COUNT] = "SELECT count(*) FROM job WHERE outcome IS NULL AND imei IS NOT NULL",
 };
 

@@ -107,6 +107,7 @@ struct store_export_filter {
 struct store_export_row {
     const char *imei, *uuid, *model, *modem_firmware, *unit_serial, *work_order, *product, *lot, *bundle;
     int64_t passed_wall_ms;
+    struct span token;              /* its attestation token, sealed; empty where it gave none */
     struct span sealed[CRED_TYPES]; /* of its bundle, empty where it has none: for keys to open */
 };
 

@@ -33,11 +33,19 @@ static int give_row(struct store_reader *reader, const struct query *q,
             r = ERR_CORRUPT;
             break;
         }
-        memcpy(sealed[type], octets.at, octets.len);
+        if (octets.len > 0) { /* a key that the board made, or one that was erased, has none */
+            memcpy(sealed[type], octets.at, octets.len);
+        }
         row.sealed[type] = span_of((const char *)sealed[type], octets.len);
     }
     (void)sql_end(&credentials);
-    return r < 0 ? r : take(ctx, &row);
+    struct query token = sql_start(&reader->db, R_EXPORT_TOKEN);
+    sql_put_text(&token, row.imei);
+    r = r < 0 ? r : sql_step(&token);
+    row.token = r > 0 ? sql_blob(&token, 0) : span_of(NULL, 0);
+    r = r < 0 ? r : take(ctx, &row);
+    (void)sql_end(&token);
+    return r;
 }
 
 static struct query start(struct store_reader *reader, const struct store_export_filter *filter,

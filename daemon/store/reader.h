@@ -44,6 +44,7 @@ enum reader_statement {
     R_OPEN_JOB_COUNT,
     R_EXPORT,
     R_EXPORT_SEALED,
+    R_EXPORT_TOKEN,
     READER_STATEMENTS,
 };
 

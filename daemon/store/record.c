@@ -222,6 +222,7 @@ static int emit_ended(struct store *st, const struct ledger_msg *msg)
     trouble |= put_text(data, "bundle", msg->bundle);
     trouble |= put_verdict(data, msg);
     trouble |= json_put(data, "entries", job_entries_json(msg, false));
+    trouble |= msg->token_len > 0 ? json_put_bool(data, "attestation_token", true) : 0;
     trouble |= put_steps(data, msg);
     return event_emit(st, "job_ended", msg->slot, msg->imei, data, trouble);
 }
@@ -267,6 +268,19 @@ static int install(struct store *st, struct store_op *op, const struct ledger_ms
     return event_emit(st, "bundle_installed", msg->slot, msg->imei, data, trouble);
 }
 
+/* Beside its event, since no event may hold what it holds; it is replaced, never projected. */
+static int keep_token(struct store *st, const struct ledger_msg *msg)
+{
+    if (msg->token_len == 0 || msg->token_len > sizeof(msg->token)) {
+        return 0;
+    }
+    struct query q = sql_start(&st->db, Q_TOKEN_PUT);
+    sql_put_text(&q, msg->imei);
+    sql_put_blob(&q, span_of((const char *)msg->token, msg->token_len));
+    sql_put_i64(&q, st->clock->wall_ms(st->clock));
+    return sql_run(&q);
+}
+
 int op_record(struct store *st, struct store_op *op)
 {
     const struct ledger_msg *msg = op->ledger;
@@ -286,6 +300,9 @@ int op_record(struct store *st, struct store_op *op)
                                msg->job, job.outcome, job.reason);
     }
     r = install(st, op, msg, job.bundle);
+    if (r == 0) {
+        r = keep_token(st, msg);
+    }
     return r < 0 ? r : emit_ended(st, msg);
 }
 

@@ -4,6 +4,7 @@
  * interrupted.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,44 @@ static int rewrite(struct store *st, const struct place *place, const char *id, 
     return sql_run(&q);
 }
 
+/* The tokens of boards, the same way: sealed as belonging to the board. */
+static int rewrite_tokens(struct store *st, struct store_op *op)
+{
+    struct store_rotation *in = op->rotation;
+    char imei[IMEI_SIZE] = "", place[64];
+    for (;;) {
+        uint8_t octets[2 * LEDGER_TOKEN_SIZE];
+        struct query q = sql_start(&st->db, Q_TOKEN_NEXT);
+        sql_put_text(&q, imei);
+        int r = sql_step(&q);
+        struct span sealed = r > 0 ? sql_blob(&q, 1) : span_of(NULL, 0);
+        bool fits = sealed.len <= LEDGER_TOKEN_SIZE;
+        if (r > 0 && fits) {
+            sql_copy(&q, 0, imei, sizeof(imei));
+            memcpy(octets, sealed.at, sealed.len);
+        }
+        size_t len = sealed.len;
+        sql_end(&q);
+        if (r <= 0 || !fits) {
+            return r < 0 ? r : fits ? 0 : ERR_CORRUPT;
+        }
+        struct err_info why = {0};
+        (void)snprintf(place, sizeof(place), "%s%s", in->token_place, imei);
+        r = in->rewrap(in->ctx, place, 0, span_of((const char *)octets, len), octets + len, &why);
+        if (r < 0) {
+            return op_no(op, r, REASON_key_locked, "attestation token of %s: %s", imei, why.text);
+        }
+        q = sql_start(&st->db, Q_TOKEN_REWRITE);
+        sql_put_text(&q, imei);
+        sql_put_blob(&q, span_of((const char *)octets + len, len));
+        r = sql_run(&q);
+        if (r < 0) {
+            return r;
+        }
+        in->rewritten++;
+    }
+}
+
 int op_rotate(struct store *st, struct store_op *op)
 {
     struct store_rotation *in = op->rotation;
@@ -72,6 +111,7 @@ int op_rotate(struct store *st, struct store_op *op)
         }
         in->rewritten++;
     }
+    r = r < 0 ? r : rewrite_tokens(st, op);
     r = r < 0 ? r : meta_put(st, STORE_NOTE_KEY, in->to);
     r = r < 0 ? r : meta_put(st, STORE_NOTE_DIGEST_KEYS, in->digest_keys);
     if (r < 0) {

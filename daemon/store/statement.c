@@ -92,6 +92,11 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_CREDENTIAL_EXPOSED] = "UPDATE credential SET sha256 = ?3"
                              " WHERE bundle = (SELECT no FROM bundle WHERE id = ?1) AND type = ?2",
     [Q_CREDENTIALS_RESET] = "UPDATE credential SET sha256 = NULL WHERE sha256 IS NOT NULL",
+    [Q_TOKEN_PUT] =
+        "INSERT INTO attestation (imei, sealed, taken) VALUES (?1, ?2, ?3) ON CONFLICT (imei) DO UPDATE"
+        " SET sealed = excluded.sealed, taken = excluded.taken",
+    [Q_TOKEN_NEXT] = "SELECT imei, sealed FROM attestation WHERE imei > ?1 ORDER BY imei LIMIT 1",
+    [Q_TOKEN_REWRITE] = "UPDATE attestation SET sealed = ?2 WHERE imei = ?1",
     /* private_key and psk; secure_delete overwrites where they stood. */
     [Q_SECRETS_ERASE] =
         "UPDATE credential SET sealed = x'' WHERE bundle = ?1 AND type IN (2, 3) AND length(sealed) > 0",

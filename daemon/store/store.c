@@ -361,6 +361,7 @@ static int run_ledger(struct store *st, struct store_op *op)
     case LEDGER_CSR:
     case LEDGER_SIGN:
     case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
         break; /* for keys and the signer */
     }
     return op_no(op, ERR_REFUSED, REASON_internal, "a message that is not for the store");

@@ -135,6 +135,7 @@ struct store_rotation {
                   struct err_info *reterr);
     void *ctx;
     const char *from, *to;   /* ids of the keys, for the record */
+    const char *token_place; /* what a token belongs to, before the board's IMEI */
     const char *digest_keys; /* sealed under the new key, as text: store_note gives it back */
     char who[STORE_WHO_SIZE];
     uint32_t rewritten; /* out */

@@ -9,7 +9,7 @@ make_ca # what boards are to trust; the one that issues comes later
 
 write_keygen_config() { # the lines of [signer] are standard input
     write_config
-    sed -i 's/^source = "pool"/source = "keygen"\ndevice_id = "nrf-imei"\nattributes = "O=Acme"\npossession = true/' "$config"
+    sed -i 's/^source = "pool"/source = "keygen"\ndevice_id = "nrf-imei"\nattributes = "O=Acme"\npossession = true\nattestation = true/' "$config"
     { echo '[signer]'; cat; } >>"$config"
 }
 
@@ -71,6 +71,9 @@ equal "no certificate twice" "$(jq '[.events[] | select(.kind == "certificate_is
     "$(jq '[.events[] | select(.kind == "certificate_issued") | .data.serial] | unique | length' "$dir/events")"
 equal "chain" "$(jq .last "$dir/events")" "$(check_chain)"
 no_secret_is_left "an end to end passphrase"
+"$CERTLINED" export -c "$config" -o "$dir/exported" attestation_tokens >"$dir/out" 2>&1 || fail "export: $(cat "$dir/out")"
+equal "tokens that are exported" 16 "$(cat "$dir"/exported/* | grep -c ',2dn3hQFQ')"
+no_secret_is_left 2dn3hQFQ
 
 ### a board that is put in again is left alone
 

@@ -302,6 +302,7 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         break;
     case LEDGER_CSR:
     case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
         keys_answer(rig->keys, msg);
         break;
     case LEDGER_SIGN:

@@ -118,7 +118,7 @@ static int env_write(void *ctx, uint32_t slot, uint32_t generation, struct span 
 static bool is_for_keys(const struct ledger_msg *msg)
 {
     return msg->kind == LEDGER_DIGEST || msg->kind == LEDGER_EXPLAIN || msg->kind == LEDGER_CSR ||
-           msg->kind == LEDGER_SIGN || msg->kind == LEDGER_POSSESSION;
+           msg->kind == LEDGER_SIGN || msg->kind == LEDGER_POSSESSION || msg->kind == LEDGER_ATTEST;
 }
 
 static void wake(struct world *w, struct world_actor *actor, enum happening kind, int64_t delay_us)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "job/plan.h"
+#include "pki/attest.h"
 #include "support/rig.h"
 
 static void assert_verdict(const struct rig *rig, enum outcome outcome, enum reason reason)
@@ -125,6 +126,37 @@ static void test_possession(void **state)
     rig_provision(&rig, true);
     assert_verdict(&rig, OUTCOME_FAIL, REASON_possession_failed);
     rig_done(&rig);
+}
+
+/* Sealed on its way to the record, and in no dialogue; a board that gives none passes all the same. */
+static void test_attestation(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sim_family family;
+        bool has_token;
+    } rows[] = {{SIM_F2B, true}, {SIM_F2A, true}, {SIM_F1_3B, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct rig rig;
+        char token[LEDGER_TOKEN_SIZE];
+        struct attest attest;
+        rig_init_keygen(&rig, rows[i].family);
+        rig.product.attestation = true;
+        rig_provision(&rig, true);
+        assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+        assert_null(strstr(rig.dialogue, "%ATTESTTOKEN: "));
+        assert_null(strstr(rig.dialogue, "2dn3hQFQ")); /* what every token begins with */
+        assert_int_equal(rig.recorded.token_len > 0, rows[i].has_token);
+        if (rows[i].has_token) {
+            struct span sealed = span_of((const char *)rig.recorded.token, rig.recorded.token_len);
+            int64_t len = keys_open_token(rig.keys, rig.recorded.imei, sealed, token, sizeof(token), NULL);
+            assert_true(len > 0);
+            assert_int_equal(attest_parse(span_of(token, (size_t)len), rig.recorded.uuid, &attest, NULL), 0);
+            assert_int_equal(keys_open_token(rig.keys, "351465800000010", sealed, token, sizeof(token), NULL),
+                             ERR_CORRUPT);
+        }
+        rig_done(&rig);
+    }
 }
 
 /* A key that nobody at this station had made is never deleted, whatever the product says of other entries. */
@@ -316,12 +348,19 @@ static void test_station_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_family),     cmocka_unit_test(test_old_families_are_not_let_in),
-        cmocka_unit_test(test_attributes),       cmocka_unit_test(test_possession),
-        cmocka_unit_test(test_foreign_key),      cmocka_unit_test(test_lost_request),
-        cmocka_unit_test(test_generation_fails), cmocka_unit_test(test_hung),
-        cmocka_unit_test(test_crashes),          cmocka_unit_test(test_lost_key),
-        cmocka_unit_test(test_other_key),        cmocka_unit_test(test_station_refuses),
+        cmocka_unit_test(test_every_family),
+        cmocka_unit_test(test_old_families_are_not_let_in),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_possession),
+        cmocka_unit_test(test_attestation),
+        cmocka_unit_test(test_foreign_key),
+        cmocka_unit_test(test_lost_request),
+        cmocka_unit_test(test_generation_fails),
+        cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_lost_key),
+        cmocka_unit_test(test_other_key),
+        cmocka_unit_test(test_station_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
