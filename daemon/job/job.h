@@ -159,6 +159,8 @@ struct job {
     bool key_is_spoilt;    /* what stands in its place is our own writing, gone astray */
     bool uuid_is_sure;     /* read twice alike */
     bool key_is_missing;   /* the list behind %KEYGEN did not show it, once */
+    bool key_has_listing;  /* key_listing is the digest as last read since %KEYGEN */
+    struct digest key_listing;
     uint8_t key_deletions, uuid_tries;
     bool key_is_issued;                /* in this job */
     bool key_was_deleted;              /* and was not seen gone yet */

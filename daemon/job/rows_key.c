@@ -155,6 +155,7 @@ void rows_send_keygen(struct job *job, struct chat_command *command)
     key_of(job)->writes++;
     job->msg.keygen.reply_len = 0;
     job->key_has_reply = false;
+    job->key_has_listing = false;
     job->key_is_unlisted = true;
     job->written++;
     job->is_dirty = job->wrote_anything = true;
@@ -404,6 +405,22 @@ enum row_next rows_end_intend(struct job *job)
     return ROW_NEXT;
 }
 
+/* The digest goes on record as that of the key for which a certificate is issued, and nothing else tells
+ * whether it is true: it counts once two readings in a row are equal. */
+static enum row_next end_key_listed(struct job *job)
+{
+    const struct digest *seen = &key_of(job)->seen;
+    bool is_first = !job->key_has_listing;
+    bool is_sure = !is_first && digest_eq(seen, &job->key_listing);
+    job->key_listing = *seen;
+    job->key_has_listing = true;
+    job->key_is_unlisted = !is_sure;
+    if (is_sure) {
+        return ROW_NEXT;
+    }
+    return is_first ? ROW_SAME : ROW_ODD;
+}
+
 /* After the list the table above knows what to do; with a key and its answer that is to go on. */
 enum row_next rows_end_key_seen(struct job *job)
 {
@@ -420,7 +437,7 @@ enum row_next rows_end_key_seen(struct job *job)
     key_of(job)->is_present = job->lines_seen > 0;
     note_in_list(job);
     if (key_of(job)->is_present && key_of(job)->has_digest && job->key_has_reply) {
-        return ROW_NEXT;
+        return end_key_listed(job);
     }
     job->key_has_reply = false;
     job->row = PLAN_KEY_DECIDE;

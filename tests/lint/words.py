@@ -19,7 +19,7 @@ BINARY = (".png", ".der", ".p12", ".bin", ".ico", ".woff2")
 def check(root):
     findings = []
     for path in lint.files(root, ["."], ("",)):
-        if path.name.endswith(BINARY) or "corpus" in path.parts:
+        if path.name.endswith(BINARY) or path.name == ".git" or "corpus" in path.parts:  # of a second work tree
             continue
         for number, line in enumerate((root / path).read_text(errors="replace").splitlines(), 1):
             found = WORDS.search(line)
