@@ -263,6 +263,7 @@ static void end_command(struct chat *c, enum chat_end end, int64_t now_us, struc
     ev->kind = CHAT_DONE;
     ev->end = end;
     ev->sent_us = c->sent_us == TIME_NEVER ? c->started_us : c->sent_us;
+    ev->begun_us = c->started_us;
     ev->end_us = now_us;
     ev->tx_octets = (uint32_t)c->sent;
     ev->rx_octets = c->rx_octets;

@@ -63,6 +63,7 @@ struct chat_event {
     enum chat_end end; /* DONE */
     int code;          /* DONE with CHAT_END_CME: the number, -1 when it was none */
     int64_t sent_us;   /* DONE: when the last octet was taken by the port; the start when that never came */
+    int64_t begun_us;  /* DONE: when it was submitted */
     int64_t end_us;    /* DONE */
     uint32_t tx_octets, rx_octets; /* DONE: of this exchange */
 };

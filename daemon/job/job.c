@@ -521,6 +521,15 @@ static void on_frames_done(struct job *job, const struct chat_event *event, int6
     submit_frames(job, now_us);
 }
 
+/* A port takes octets before the wire has carried them: that time is the wire's and not the modem's. */
+static void note_modem_time(struct job *job, const struct chat_event *event)
+{
+    int64_t carried_us = event->begun_us + wire_us(job, event->tx_octets);
+    int64_t heard_us = event->sent_us > carried_us ? event->sent_us : carried_us;
+    int64_t modem_us = event->end_us - heard_us - wire_us(job, event->rx_octets);
+    job->modem_us += modem_us > 0 ? modem_us : 0;
+}
+
 static void on_done(struct job *job, const struct chat_event *event, int64_t now_us)
 {
     job->tx_octets += event->tx_octets;
@@ -532,8 +541,7 @@ static void on_done(struct job *job, const struct chat_event *event, int64_t now
         job->shortest_hung = is_less ? job->command_len : job->shortest_hung;
     } else {
         job->longest_done = job->command_len > job->longest_done ? job->command_len : job->longest_done;
-        int64_t modem = event->end_us - event->sent_us - wire_us(job, event->rx_octets);
-        job->modem_us += modem > 0 ? modem : 0;
+        note_modem_time(job, event);
     }
     const struct row *row = current(job);
     if (row->kind == ROW_CONTACT) {
