@@ -193,7 +193,8 @@ static void source_reader_close(void *ctx, struct store_reader *reader)
 static int source_export_part(void *ctx, struct store_reader *reader, const struct api_export *what,
                               struct api_export_part *ret, struct err_info *reterr)
 {
-    return app_export_part(&((struct app *)ctx)->state, reader, what, ret, reterr);
+    const struct app_export_door door = {.submit = source_submit, .ctx = ctx};
+    return app_export_part(&((struct app *)ctx)->state, &door, reader, what, ret, reterr);
 }
 
 static int import_submit(void *ctx, struct store_op **ops, size_t n)

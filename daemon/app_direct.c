@@ -48,6 +48,11 @@ static int submit(void *ctx, struct store_op **ops, size_t n)
     return store_batch(ctx, ops, n);
 }
 
+static int submit_one(void *ctx, struct store_op *op)
+{
+    return store_batch(ctx, &op, 1);
+}
+
 static const struct product *find_product(void *ctx, const char *name)
 {
     return config_find_product(ctx, name);
@@ -94,7 +99,8 @@ int app_direct_export(struct app_direct *direct, const struct api_export *what, 
     int r = direct->reader
                 ? 0
                 : store_reader_open(&direct->reader, direct->state.config->state_dir, NULL, reterr);
-    return r < 0 ? r : app_export_part(&direct->state, direct->reader, what, ret, reterr);
+    const struct app_export_door door = {.submit = submit_one, .ctx = direct->state.store};
+    return r < 0 ? r : app_export_part(&direct->state, &door, direct->reader, what, ret, reterr);
 }
 
 void app_direct_close(struct app_direct *direct)

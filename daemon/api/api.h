@@ -89,10 +89,14 @@ struct api_export {
     int64_t from_wall_ms, to_wall_ms;          /* 0: any */
     uint32_t limit;                            /* 0: what the format's cloud takes */
     struct span template;                      /* of the format "template" */
+    bool may_have_secrets; /* the caller may be given attestation tokens; that is put on record */
+    bool is_for_skipped;   /* only `skipped` will be told: nothing is delivered */
+    const char *who;       /* for the record */
 };
 
 struct api_export_part {
     char *body, *skipped; /* malloc'ed, the caller's; may be NULL when empty */
+    bool is_secret;       /* `body` is secret memory */
     size_t body_len, skipped_len;
     const char *content_type; /* static */
     uint32_t rows, n_skipped;
@@ -150,7 +154,9 @@ struct api_sources {
     void (*import_cancel)(void *ctx, void *session);
 
     /* [worker] One part of an export. 0; ERR_NOT_FOUND for a format that is none, ERR_FORMAT for a cursor or
-     * template that is none, ERR_REFUSED when the wrapping key is missing, or the reader's failure. */
+     * template that is none, ERR_REFUSED when the wrapping key is missing, -EACCES for secrets that the
+     * caller may not have, ERR_STORE or ERR_FULL when their delivery cannot be put on record, or the reader's
+     * failure. */
     int (*export_part)(void *ctx, struct store_reader *reader, const struct api_export *what,
                        struct api_export_part *ret, struct err_info *reterr);
 };

@@ -2,13 +2,24 @@
  * Exports: one part of a file for a cloud (exchange/export.h behind api_sources). The body is the file
  * itself; where the next part begins and how many boards were left out stand in headers, and `skipped=true`
  * answers with the boards that were left out of this very part, a line each, in place of the file.
+ *
+ * Who may read what is on record may not therefore have attestation tokens: an auditor sees that they were
+ * delivered, and to whom.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handle.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/secret.h"
+
+static bool wants_skipped(const struct request *r)
+{
+    const char *skipped = request_param(r, "skipped");
+    return skipped != NULL && strcmp(skipped, "true") == 0;
+}
 
 static int read_time(const struct request *r, const char *name, int64_t *ret, struct err_info *reterr)
 {
@@ -29,6 +40,9 @@ static int read_question(const struct request *r, struct api_export *what, struc
     rc = rc < 0 ? rc : read_time(r, "to", &what->to_wall_ms, reterr);
     rc = rc < 0 ? rc : request_param_i64(r, "limit", 1, 1000, &limit, reterr);
     what->limit = (uint32_t)limit;
+    what->may_have_secrets = (r->roles & ~(unsigned)ROLE_AUDITOR) != 0;
+    what->is_for_skipped = wants_skipped(r) || r->method == METHOD_HEAD;
+    what->who = who_of(r);
     return rc;
 }
 
@@ -42,6 +56,9 @@ static void answer_failure(struct response *out, int rc, const struct err_info *
     case ERR_RANGE:
         response_problem(out, PROBLEM_BAD_PARAMETER, err->text);
         return;
+    case -EACCES:
+        response_problem(out, PROBLEM_FORBIDDEN, err->text);
+        return;
     case ERR_REFUSED:
     case ERR_CRYPTO:
         response_reason(out, 503, REASON_key_locked, err->text);
@@ -54,11 +71,15 @@ static void answer_failure(struct response *out, int rc, const struct err_info *
 
 static void answer_part(const struct request *r, struct api_export_part *part, struct response *out)
 {
-    const char *skipped = request_param(r, "skipped");
-    bool is_skipped = skipped != NULL && strcmp(skipped, "true") == 0;
+    bool is_skipped = wants_skipped(r);
     response_text(out, 200, is_skipped ? "text/plain; charset=utf-8" : part->content_type,
                   is_skipped ? part->skipped : part->body, is_skipped ? part->skipped_len : part->body_len);
-    free(is_skipped ? part->body : part->skipped);
+    out->is_secret = part->is_secret && !is_skipped;
+    if (is_skipped && part->is_secret) {
+        secret_free(part->body);
+    } else {
+        free(is_skipped ? part->body : part->skipped);
+    }
     out->is_part = true;
     memcpy(out->next, part->next, sizeof(out->next));
     out->rows = part->rows;

@@ -245,6 +245,8 @@ static enum MHD_Result answer(struct connection *c)
 
     if (r->text != NULL) {
         mhd = MHD_create_response_from_buffer(r->len, (void *)(uintptr_t)r->text, MHD_RESPMEM_PERSISTENT);
+    } else if (r->is_secret) {
+        mhd = MHD_create_response_from_buffer_with_free_callback(r->len, r->body, secret_free);
     } else {
         mhd = MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/secret.h"
 
 #define TYPE_JSON    "application/json"
 #define TYPE_PROBLEM "application/problem+json"
@@ -28,7 +29,11 @@ static const struct problem_row {
 
 void response_done(struct response *r)
 {
-    free(r->body);
+    if (r->is_secret) {
+        secret_free(r->body);
+    } else {
+        free(r->body);
+    }
     *r = (struct response){0};
 }
 

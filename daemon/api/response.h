@@ -53,6 +53,7 @@ struct response {
     const char *text;         /* the body when it is static, else NULL */
     char *body; /* the body otherwise: malloc'ed, owned by the response; may be NULL when `len` is 0 */
     size_t len;
+    bool is_secret;    /* `body` is secret memory instead */
     char allow[40];    /* 405: "GET, HEAD"; else empty */
     char etag[96];     /* with its quotes; empty: none */
     bool may_be_kept;  /* by the client, if it asks each time whether it still holds; else it is not stored */

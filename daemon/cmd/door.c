@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "cmd/http_client.h"
 #include "config.h"
 #include "store/store.h"
@@ -178,6 +179,7 @@ static int call_export(const struct door *door, const struct http_request *reque
     }
     if (r == 0) {
         *ret = (struct api_export_part){.body = answer.body,
+                                        .is_secret = answer.is_secret,
                                         .body_len = answer.body_len,
                                         .rows = answer.rows,
                                         .n_skipped = answer.skipped};
@@ -188,15 +190,30 @@ static int call_export(const struct door *door, const struct http_request *reque
     return r;
 }
 
+void door_part_done(struct api_export_part *part)
+{
+    if (part->is_secret) {
+        secret_free(part->body);
+    } else {
+        free(part->body);
+    }
+    part->body = NULL;
+    part->is_secret = false;
+}
+
 int door_export(const struct door *door, const struct api_export *what, bool wants_skipped,
                 struct api_export_part *ret, struct err_info *reterr)
 {
     if (!door->socket_path) {
         int r = app_direct_export(door->direct, what, ret, reterr);
         if (r == 0) {
-            free(wants_skipped ? ret->body : ret->skipped);
-            ret->body = wants_skipped ? ret->skipped : ret->body;
-            ret->body_len = wants_skipped ? ret->skipped_len : ret->body_len;
+            if (wants_skipped) {
+                door_part_done(ret);
+                ret->body = ret->skipped;
+                ret->body_len = ret->skipped_len;
+            } else {
+                free(ret->skipped);
+            }
             ret->skipped = NULL;
         }
         return r;
@@ -222,7 +239,8 @@ int door_export(const struct door *door, const struct api_export *what, bool wan
                                          .target = memory,
                                          .content_type = has_template ? "application/json" : NULL,
                                          .body = body ? span_str(body) : span_of(NULL, 0),
-                                         .answer_max = (size_t)64 * 1024 * 1024};
+                                         .answer_max = (size_t)64 * 1024 * 1024,
+                                         .is_secret = true}; /* it may have tokens in it */
     int r = call_export(door, &request, ret, reterr);
     free(body);
     return r;

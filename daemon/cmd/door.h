@@ -35,10 +35,11 @@ int door_import(const struct door *door, struct span piece, bool is_dry_run, str
 /* A file that was imported goes on record. */
 int door_record(const struct door *door, const struct store_import_file *file, struct err_info *reterr);
 
-/* One part of an export; with `wants_skipped` its body holds the boards that were left out. The caller frees
- * the body. ERR_NOT_FOUND for a format that is none. */
+/* One part of an export; with `wants_skipped` its body holds the boards that were left out. The caller gives
+ * the body back with door_part_done. ERR_NOT_FOUND for a format that is none. */
 int door_export(const struct door *door, const struct api_export *what, bool wants_skipped,
                 struct api_export_part *ret, struct err_info *reterr);
+void door_part_done(struct api_export_part *part);
 
 /* What a daemon's answer of another status than the wanted one says, with the exit code that belongs to it.
  */

@@ -28,6 +28,7 @@ struct run {
     const struct cmd_args *args;
     struct door door;
     struct api_export what;
+    char who[64];
     char *template; /* secret memory, since the reader of files makes no other */
     uint64_t n_rows, n_skipped, n_files;
 };
@@ -38,10 +39,12 @@ static void show_skipped(struct run *run)
 {
     struct api_export_part part = {0};
     struct err_info why = {0};
+    run->what.is_for_skipped = true;
     if (door_export(&run->door, &run->what, true, &part, &why) == 0 && part.body) {
         fprintf(stderr, "%.*s", (int)part.body_len, part.body);
     }
-    free(part.body);
+    run->what.is_for_skipped = false;
+    door_part_done(&part);
 }
 
 /* A file a board is called by the board's name, which stands in it. */
@@ -68,7 +71,8 @@ static int write_part(struct run *run, enum export_format format, uint32_t n,
     if (asprintf(&path, "%s/%s", run->args->output, name) < 0) {
         return err_set(reterr, -ENOMEM, "no memory for a file's name");
     }
-    int r = outfile_write(path, 0640, false, span_of(part->body, part->body_len), reterr);
+    mode_t mode = export_has_secrets(format, run->what.template) ? 0600 : 0640;
+    int r = outfile_write(path, mode, false, span_of(part->body, part->body_len), reterr);
     free(path);
     run->n_files += r == 0;
     return r;
@@ -88,7 +92,7 @@ static int export_format(struct run *run, const char *name, struct err_info *ret
         run->what.cursor = cursor[0] ? cursor : NULL;
         int r = door_export(&run->door, &run->what, false, &part, reterr);
         r = r < 0 ? r : write_part(run, format, n, &part, reterr);
-        free(part.body);
+        door_part_done(&part);
         if (r < 0) {
             return r;
         }
@@ -158,6 +162,8 @@ static int check_args(struct run *run)
         fprintf(stderr, "certlined: the export template and --template FILE belong together\n");
         return CMD_USAGE;
     }
+    run->what.may_have_secrets = true; /* who may read the state may; the daemon judges for itself */
+    run->what.who = cmd_who(run->who, sizeof(run->who));
     run->what.work_order = args->work_order;
     run->what.product = args->product;
     int r = read_time("from", args->from, &run->what.from_wall_ms);

@@ -19,6 +19,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+
 int http_connect(const char *socket_path, struct err_info *reterr)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -253,7 +255,17 @@ static int take_head(struct stream *s, size_t body_max, struct head *ret)
 struct body {
     char *at;
     size_t len, size, max;
+    bool is_secret;
 };
+
+static void drop(char *at, bool is_secret)
+{
+    if (is_secret) {
+        secret_free(at);
+    } else {
+        free(at);
+    }
+}
 
 static int grow(struct body *body, size_t need)
 {
@@ -264,7 +276,7 @@ static int grow(struct body *body, size_t need)
         return 0;
     }
     size_t size = 2 * (body->len + need) + 1;
-    char *at = realloc(body->at, size);
+    char *at = body->is_secret ? secret_realloc(body->at, size) : realloc(body->at, size);
     if (!at) {
         return -ENOMEM;
     }
@@ -332,17 +344,19 @@ int http_call(int fd, const struct http_request *request, struct http_answer *re
     int sent = send_request(fd, request);
     struct stream stream = {.fd = fd};
     struct head head = {0};
-    struct body body = {.max = request->answer_max};
+    struct body body = {.max = request->answer_max, .is_secret = request->is_secret};
     int r = sent == ERR_RANGE || sent == -ETIMEDOUT ? sent : take_head(&stream, request->answer_max, &head);
     r = r < 0 ? r : take_body(&stream, &head, &body);
+    secret_wipe(stream.octets, sizeof(stream.octets));
     if (r < 0) {
-        free(body.at);
+        drop(body.at, body.is_secret);
         int code = sent < 0 && r == ERR_CLOSED ? sent : r;
         return err_set(reterr, code, "%s %s got no answer from the daemon: %s", request->method,
                        request->target, err_text(code));
     }
     body.at[body.len] = '\0';
-    *ret = (struct http_answer){.status = head.status, .body = body.at, .body_len = body.len};
+    *ret = (struct http_answer){
+        .status = head.status, .body = body.at, .body_len = body.len, .is_secret = body.is_secret};
     memcpy(ret->content_type, head.content_type, sizeof(ret->content_type));
     memcpy(ret->next, head.next, sizeof(ret->next));
     ret->rows = head.rows;
@@ -352,6 +366,6 @@ int http_call(int fd, const struct http_request *request, struct http_answer *re
 
 void http_answer_done(struct http_answer *answer)
 {
-    free(answer->body);
+    drop(answer->body, answer->is_secret);
     *answer = (struct http_answer){0};
 }

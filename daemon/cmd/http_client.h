@@ -21,6 +21,7 @@ struct http_request {
     const char *content_type; /* NULL: no body */
     struct span body;         /* borrowed; sent from where it lies, never copied */
     size_t answer_max;        /* octets of the answer's body */
+    bool is_secret;           /* the answer may be: its body lies in secret memory */
 };
 
 struct http_answer {
@@ -29,6 +30,7 @@ struct http_answer {
     char next[96];          /* Certline-Next; empty when there is none */
     uint32_t rows, skipped; /* Certline-Rows, Certline-Skipped; 0 when there are none */
     char *body;             /* NUL-terminated; owned */
+    bool is_secret;         /* `body` is secret memory, not malloc'ed */
     size_t body_len;
 };
 

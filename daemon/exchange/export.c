@@ -2,8 +2,9 @@
  * A board is left out, and named, rather than written in a way that its cloud refuses: one bad row of a
  * thousand refuses the whole file there.
  *
- * A token of attestation comes with a row of the store; where the store knows none, its formats leave the
- * board out.
+ * An attestation token is a secret, and these files are what it was taken for: it is opened only for a file
+ * that names it, such a file lies in secret memory and says that it is one, and whoever delivers it has put
+ * that on record first (app_export.c).
  */
 #include "exchange/export.h"
 
@@ -71,6 +72,18 @@ int export_format_from_name(const char *name)
 const char *export_content_type(enum export_format format)
 {
     return formats[format].content_type;
+}
+
+static bool names_token(const struct template *template)
+{
+    return (template->fields & (UINT32_C(1) << FIELD_ATTESTATION_TOKEN)) != 0;
+}
+
+bool export_has_secrets(enum export_format format, struct span template)
+{
+    struct template read;
+    const char *own = formats[format].template;
+    return template_read(own != NULL ? span_str(own) : template, &read, NULL) == 0 && names_token(&read);
 }
 
 void export_file_name(enum export_format format, uint32_t n, const char *device_id,
@@ -199,8 +212,7 @@ static void read_product(const struct product *product, struct board *board)
 static int read_token(struct writer *w, const struct store_export_row *row)
 {
     struct board *board = w->board;
-    bool is_wanted = (w->format->needs & NEED_TOKEN) != 0 || w->id == EXPORT_TEMPLATE;
-    if (!is_wanted || row->token.len == 0) {
+    if (!w->part->text.is_secret || row->token.len == 0) {
         return 0;
     }
     int64_t len = keys_open_token(w->config->keys, row->imei, row->token, board->token, sizeof(board->token),
@@ -334,7 +346,9 @@ static int take_row(void *ctx, const struct store_export_row *row)
     }
     if (w->part->n_rows == 0) {
         memcpy(w->part->device_id, w->board->name, sizeof(w->part->device_id));
+        (void)snprintf(w->part->first, sizeof(w->part->first), "%s", row->imei);
     }
+    (void)snprintf(w->part->last, sizeof(w->part->last), "%s", row->imei);
     w->part->n_rows++;
     return w->part->text.has_failed ? -ENOMEM : 0;
 }
@@ -366,7 +380,11 @@ int export_part(const struct export_config *config, struct store_reader *reader,
     if (rc != 0) {
         return rc;
     }
-    w.board = secret_alloc(sizeof(*w.board)); /* nothing secret, but too large for a stack */
+    ret->text.is_secret = names_token(&w.template);
+    if (ret->text.is_secret && !request->may_have_secrets) {
+        return err_set(reterr, -EACCES, "attestation tokens are secrets, which your role is not given");
+    }
+    w.board = secret_alloc(sizeof(*w.board)); /* too large for a stack, and a token may be in it */
     if (w.board == NULL) {
         return err_set(reterr, -ENOMEM, "no memory for an export");
     }

@@ -92,7 +92,8 @@ static int split(struct span text, struct template *ret, struct err_info *reterr
     return ret->row.len > 0 ? 0 : err_set(reterr, ERR_FORMAT, "the part for each board is empty");
 }
 
-static int check_part(struct span text, struct span part, bool has_names, struct err_info *reterr)
+/* `fields`: where the names that were met are noted; NULL: none may stand here. */
+static int check_part(struct span text, struct span part, uint32_t *fields, struct err_info *reterr)
 {
     for (size_t i = 0; i < part.len; i++) {
         if (part.at[i] != '{') {
@@ -111,9 +112,10 @@ static int check_part(struct span text, struct span part, bool has_names, struct
         if (!read_place(name, &place)) {
             return complain(text, part.at + i, reterr, "there is no such name, or no such filter behind it");
         }
-        if (!has_names) {
+        if (fields == NULL) {
             return complain(text, part.at + i, reterr, "names stand only in the part for each board");
         }
+        *fields |= UINT32_C(1) << place.field;
         i += name.len + 1;
     }
     return 0;
@@ -125,9 +127,9 @@ int template_read(struct span text, struct template *ret, struct err_info *reter
         return err_set(reterr, ERR_FORMAT, "a template is text of at most 64 KiB");
     }
     int rc = split(text, ret, reterr);
-    rc = rc != 0 ? rc : check_part(text, ret->before, false, reterr);
-    rc = rc != 0 ? rc : check_part(text, ret->row, true, reterr);
-    return rc != 0 ? rc : check_part(text, ret->after, false, reterr);
+    rc = rc != 0 ? rc : check_part(text, ret->before, NULL, reterr);
+    rc = rc != 0 ? rc : check_part(text, ret->row, &ret->fields, reterr);
+    return rc != 0 ? rc : check_part(text, ret->after, NULL, reterr);
 }
 
 /* ---- writing */

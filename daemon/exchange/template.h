@@ -19,6 +19,7 @@
 #define CERTLINE_EXCHANGE_TEMPLATE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -56,6 +57,7 @@ enum template_field {
 struct template
 {
     struct span before, row, after; /* in the text that was given */
+    uint32_t fields;                /* a bit for each enum template_field that the row names */
 };
 
 /* Checks a whole template: 0, or ERR_FORMAT with line, column and what is wrong. `text` must live as long. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 void text_add(struct text *text, struct span octets)
 {
     if (text->has_failed || octets.len == 0) {
@@ -15,7 +17,7 @@ void text_add(struct text *text, struct span octets)
     }
     if (text->len + octets.len > text->size) {
         size_t size = 2 * (text->len + octets.len) + 256;
-        char *at = realloc(text->at, size);
+        char *at = text->is_secret ? secret_realloc(text->at, size) : realloc(text->at, size);
         if (at == NULL) {
             text->has_failed = true;
             return;
@@ -85,6 +87,10 @@ void text_add_json(struct text *text, struct span value)
 
 void text_done(struct text *text)
 {
-    free(text->at);
+    if (text->is_secret) {
+        secret_free(text->at);
+    } else {
+        free(text->at);
+    }
     *text = (struct text){0};
 }

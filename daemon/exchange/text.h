@@ -1,4 +1,4 @@
-/* A text that grows, for exports: nothing secret goes in. The first failure sticks. */
+/* A text that grows, for exports. The first failure sticks. */
 #ifndef CERTLINE_EXCHANGE_TEXT_H
 #define CERTLINE_EXCHANGE_TEXT_H
 
@@ -10,8 +10,9 @@
 #define TEXT_MAX ((size_t)256 * 1024 * 1024)
 
 struct text { /* zeroed is empty */
-    char *at; /* malloc'ed; not NUL-terminated */
+    char *at; /* malloc'ed, or secret memory; not NUL-terminated */
     size_t len, size;
+    bool is_secret;  /* set while it is empty: the text lies in secret memory */
     bool has_failed; /* no memory, or larger than TEXT_MAX */
 };
 

@@ -184,6 +184,19 @@ int op_import_file(struct store *st, struct store_op *op)
     return event_emit(st, "file_imported", NULL, NULL, data, trouble);
 }
 
+int op_export(struct store *st, struct store_op *op)
+{
+    const struct store_export *in = &op->export_file;
+    struct json *data = json_new_object();
+    int trouble = json_put_text(data, "format", in->format);
+    trouble |= put_digest(data, "sha256", &in->sha256);
+    trouble |= json_put_i64(data, "boards", in->boards);
+    trouble |= json_put_text(data, "first", in->first);
+    trouble |= json_put_text(data, "last", in->last);
+    trouble |= json_put_text(data, "who", *in->who ? in->who : NULL);
+    return event_emit(st, "secrets_exported", NULL, NULL, data, trouble);
+}
+
 /* ---- by a person */
 
 /* A board at work with it must end first: its job would go on with a bundle that is no longer its own. */

@@ -93,6 +93,7 @@ int op_product(struct store *st, struct store_op *op);
 int op_order_put(struct store *st, struct store_op *op);
 int op_order_close(struct store *st, struct store_op *op);
 int op_import_file(struct store *st, struct store_op *op);
+int op_export(struct store *st, struct store_op *op);
 int op_import(struct store *st, struct store_op *op);
 int op_bundle_release(struct store *st, struct store_op *op);
 int op_bundle_retire(struct store *st, struct store_op *op);

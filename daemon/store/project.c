@@ -356,6 +356,7 @@ static const struct {
     {"order_closed", order_closed},
     {"bundle_imported", bundle_imported},
     {"file_imported", NULL},
+    {"secrets_exported", NULL},
     {"bundle_made", bundle_imported}, /* beside its event, as an import's is */
     {"bundle_bound", bundle_bound},
     {"bundle_exposed", bundle_exposed},

@@ -376,6 +376,8 @@ static int run_kind(struct store *st, struct store_op *op)
         return op_import(st, op);
     case STORE_IMPORT_FILE:
         return op_import_file(st, op);
+    case STORE_EXPORT:
+        return op_export(st, op);
     case STORE_ORDER_PUT:
         return op_order_put(st, op);
     case STORE_ORDER_CLOSE:

@@ -51,6 +51,7 @@ enum store_op_kind {
     STORE_LEDGER,      /* a job's message: LEDGER_CLAIM, _EXPOSE, _INTEND, _ISSUE or _RECORD */
     STORE_IMPORT,      /* one bundle, checked and sealed by keys */
     STORE_IMPORT_FILE, /* for the record: a file whose bundles were imported */
+    STORE_EXPORT,      /* for the record: secrets that are about to be delivered */
     STORE_ORDER_PUT,
     STORE_ORDER_CLOSE,
     STORE_BUNDLE_RELEASE,  /* BOUND → FREE, by a person */
@@ -97,6 +98,15 @@ struct store_import_file {
     char format[16];
     struct digest sha256; /* of all its octets; of a folder: of the rows that were made of its files */
     int64_t taken, duplicate, refused;
+    char who[STORE_WHO_SIZE];
+};
+
+/* A file with secrets, put on record before anybody is given it. */
+struct store_export {
+    char format[24];
+    struct digest sha256; /* of the file */
+    int64_t boards;       /* whose secrets stand in it */
+    char first[IMEI_SIZE], last[IMEI_SIZE];
     char who[STORE_WHO_SIZE];
 };
 
@@ -157,6 +167,7 @@ struct store_op {
         struct ledger_msg *ledger; /* lent for the batch */
         struct store_import import;
         struct store_import_file import_file;
+        struct store_export export_file;
         struct store_order_put order_put;
         struct store_named named;      /* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE */
         const struct product *product; /* PRODUCT */

@@ -73,6 +73,11 @@ equal "chain" "$(jq .last "$dir/events")" "$(check_chain)"
 no_secret_is_left "an end to end passphrase"
 "$CERTLINED" export -c "$config" -o "$dir/exported" attestation_tokens >"$dir/out" 2>&1 || fail "export: $(cat "$dir/out")"
 equal "tokens that are exported" 16 "$(cat "$dir"/exported/* | grep -c ',2dn3hQFQ')"
+equal "mode of the tokens" 600 "$(stat -c %a "$dir/exported/attestation_tokens.csv")"
+equal "tokens over HTTP" "$(cut -d , -f 3 "$dir/exported/attestation_tokens.csv")" "$(api /api/v1/exports/claim | tr -d '"')"
+equal "deliveries on record" "attestation_tokens 16 $(sha256sum <"$dir/exported/attestation_tokens.csv" | cut -d ' ' -f 1)
+claim 16 $(api /api/v1/exports/claim?limit=1000 | sha256sum | cut -d ' ' -f 1)" \
+    "$(get '/api/v1/events?limit=1000' '.events[] | select(.kind == "secrets_exported") | "\(.data.format) \(.data.boards) \(.data.sha256 | ascii_downcase)"' | head -n 2)"
 no_secret_is_left 2dn3hQFQ
 
 ### a board that is put in again is left alone

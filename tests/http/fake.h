@@ -5,6 +5,7 @@
 #ifndef CERTLINE_TESTS_HTTP_FAKE_H
 #define CERTLINE_TESTS_HTTP_FAKE_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "api/api.h"
 #include "base/bell.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "store/store.h"
 
 #define FAKE_SLOTS 3
@@ -41,6 +43,7 @@ struct fake {
     enum reason op_reason;
     struct store_op last_op;
 
+    unsigned n_delivered; /* files with secrets */
     unsigned n_sessions, n_feeds, n_finished, n_cancelled;
     size_t fed;        /* octets */
     uint32_t fed_sum;  /* over all of them, in their order */
@@ -153,12 +156,27 @@ static inline void fake_reader_close(void *ctx, struct store_reader *reader)
     (void)ctx, (void)reader;
 }
 
-/* Two parts of the format "devinfo" and none of any other. */
+/* Two parts of the format "devinfo", a secret one of "claim", and none of any other. */
 static inline int fake_export_part(void *ctx, struct store_reader *reader, const struct api_export *what,
                                    struct api_export_part *ret, struct err_info *reterr)
 {
-    (void)ctx;
+    struct fake *f = ctx;
     (void)reader;
+    if (strcmp(what->format, "claim") == 0) {
+        if (!what->may_have_secrets) {
+            return err_set(reterr, -EACCES, "not for you");
+        }
+        f->n_delivered += !what->is_for_skipped;
+        *ret = (struct api_export_part){.body = secret_alloc(8),
+                                        .body_len = 8,
+                                        .is_secret = true,
+                                        .skipped = strdup("1: no\n"),
+                                        .skipped_len = 6,
+                                        .content_type = "text/csv",
+                                        .rows = 1};
+        memcpy(ret->body, "\"token\"\n", 8);
+        return 0;
+    }
     if (strcmp(what->format, "devinfo") != 0 && strcmp(what->format, "template") != 0) {
         return err_set(reterr, ERR_NOT_FOUND, "there is no export %.40s", what->format);
     }

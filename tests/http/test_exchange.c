@@ -20,6 +20,7 @@ static struct kit kit;
 static struct api_sources sources;
 static struct request request;
 static struct response out;
+static unsigned roles;
 
 static int submit_to_kit(void *ctx, struct store_op *op)
 {
@@ -32,6 +33,7 @@ static int prepare(void **state)
 {
     (void)state;
     fake_init(&fake);
+    roles = ROLE_ENGINEER;
     sources = fake_sources(&fake);
     sources.submit = submit_to_kit;
     kit_init(&kit);
@@ -54,7 +56,7 @@ static int ask(enum method method, const char *target, const char *body)
     char allow[40];
     response_done(&out);
     request.method = method;
-    request.roles = ROLE_ENGINEER;
+    request.roles = roles;
     request.body = body != NULL ? span_str(body) : span_of(NULL, 0);
     assert_int_equal(request_set_target(&request, span_str(target), NULL), 0);
     const struct route *route = route_find(&request, &problem, allow);
@@ -88,6 +90,25 @@ static void an_export_comes_in_parts(void **state)
     assert_body("1: no\n");
     assert_int_equal(ask(METHOD_POST, "/api/v1/exports/template", "{\"template\":\"{imei}\"}"), 200);
     assert_body("by a template");
+}
+
+/* Whoever plans or repairs may have tokens, an auditor may not; and only a file that is given counts. */
+static void secrets_are_for_some(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(METHOD_GET, "/api/v1/exports/claim", NULL), 200);
+    assert_true(out.is_secret);
+    assert_body("\"token\"\n");
+    assert_int_equal(fake.n_delivered, 1);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/exports/claim?skipped=true", NULL), 200);
+    assert_false(out.is_secret);
+    assert_body("1: no\n");
+    assert_int_equal(ask(METHOD_HEAD, "/api/v1/exports/claim", NULL), 200);
+    assert_int_equal(fake.n_delivered, 1);
+    roles = ROLE_AUDITOR;
+    assert_int_equal(ask(METHOD_GET, "/api/v1/exports/claim", NULL), 403);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/exports/devinfo", NULL), 200);
+    assert_int_equal(fake.n_delivered, 1);
 }
 
 static void wrong_questions_are_refused(void **state)
@@ -136,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_export_comes_in_parts, prepare, clean),
+        cmocka_unit_test_setup_teardown(secrets_are_for_some, prepare, clean),
         cmocka_unit_test_setup_teardown(wrong_questions_are_refused, prepare, clean),
         cmocka_unit_test_setup_teardown(an_imported_file_goes_on_record, prepare, clean),
     };

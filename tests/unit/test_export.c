@@ -7,16 +7,19 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "exchange/export.h"
 #include "exchange/row.h"
 #include "exchange/template.h"
 #include "keys/keys.h"
 #include "pki/content.h"
+#include "pki/seal.h"
 #include "store/read.h"
 #include "support/storekit.h"
 #include "support/testpki.h"
@@ -61,7 +64,21 @@ static void import_bundle(struct row_reader *reader, unsigned index, enum testpk
     testpki_text_free(row);
 }
 
-/* Board n passes with bundle n; number 2 has an RSA key. A minute lies between two. */
+static const char token[] =
+    "2dn3hQFQUDYxVDkxRPCAIhIbZAFifQNQGv86y_GmR2SiY0wmRsHGVFDT799_BPH8YOWFiyCHND1q.0oRDoQEm";
+
+/* As keys leave it with a job's last message. */
+static void put_token(struct ledger_msg *msg, const char *imei)
+{
+    char place[48];
+    (void)snprintf(place, sizeof(place), KEYS_TOKEN_PLACE "%s", imei);
+    const struct seal_place where = {span_str(place), CRED_CA, SEAL_NO_TAG};
+    assert_int_equal(seal_make(f.wrapping_key, &where, span_str(token), msg->token, NULL), 0);
+    msg->token_len = sizeof(token) - 1 + SEAL_OVERHEAD;
+}
+
+/* Board n passes with bundle n; number 2 has an RSA key, 0 and 2 have given a token. A minute lies between
+ * two. */
 static void pass_boards(void)
 {
     const struct row_config config = {
@@ -85,6 +102,10 @@ static void pass_boards(void)
         strcpy(job.msg.fixture, i < 12 ? "rack1" : "rack2");
         job.msg.content = content;
         job.msg.content_size = sizeof(content);
+        if (i == 0 || i == 2) {
+            strcpy(job.msg.uuid, "50363154-3931-44f0-8022-121b6401627d");
+            put_token(&job.msg, f.imeis[i]);
+        }
         kit_pass(&f.kit, &job);
     }
 }
@@ -289,10 +310,53 @@ static void what_a_cloud_refuses_is_left_out_and_named(void **state)
                    f.imeis[2]);
     assert_text(&part.skipped, wanted);
     export_part_done(&part);
-    assert_int_equal(run(&(struct export_request){.format = EXPORT_CLAIM}, &part, NULL), 0);
-    assert_int_equal(part.n_rows, 0);
-    assert_int_equal(part.n_skipped, BOARDS);
-    export_part_done(&part);
+}
+
+/* Two have given one; the files lie in secret memory, and are not for everybody. */
+static void tokens_are_delivered_as_secrets(void **state)
+{
+    (void)state;
+    char tokens[1024], claim[512], mine[1024], passed[2][CLOCK_RFC3339_SIZE];
+    for (size_t i = 0; i < 2; i++) {
+        clock_rfc3339(atoll(kit_query(&f.kit, "SELECT ended FROM job WHERE imei = '%s'", f.imeis[2 * i])),
+                      passed[i]);
+    }
+    (void)snprintf(tokens, sizeof(tokens), "%s,%s,%s,%s\n%s,%s,%s,%s\n", f.imeis[0],
+                   "50363154-3931-44f0-8022-121b6401627d", token, passed[0], f.imeis[2],
+                   "50363154-3931-44f0-8022-121b6401627d", token, passed[1]);
+    (void)snprintf(claim, sizeof(claim), "\"%s\"\n\"%s\"\n", token, token);
+    (void)snprintf(mine, sizeof(mine), "deviceId,attestationToken\nnrf-5-0,%s\n", token);
+    const struct {
+        struct export_request request;
+        const char *wanted;
+        uint32_t n_skipped;
+    } rows[] = {
+        {{.format = EXPORT_ATTESTATION_TOKENS}, tokens, BOARDS - 2},
+        {{.format = EXPORT_CLAIM}, claim, BOARDS - 2},
+        {{.format = EXPORT_TEMPLATE,
+          .filter.limit = 1,
+          .template = span_str("deviceId,attestationToken\n%%\n{deviceId|csv},{attestationToken|csv}\n")},
+         mine,
+         0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct export_part part;
+        struct export_request request = rows[i].request;
+        assert_int_equal(run(&request, &part, NULL), -EACCES);
+        assert_int_equal(part.text.len, 0);
+        export_part_done(&part);
+        request.may_have_secrets = true;
+        assert_int_equal(run(&request, &part, NULL), 0);
+        assert_true(part.text.is_secret);
+        assert_text(&part.text, rows[i].wanted);
+        assert_int_equal(part.n_skipped, rows[i].n_skipped);
+        assert_string_equal(part.first, f.imeis[0]);
+        assert_true(export_has_secrets(request.format, request.template));
+        export_part_done(&part);
+    }
+    assert_false(export_has_secrets(EXPORT_TEMPLATE, span_str("{deviceId}")));
+    assert_false(export_has_secrets(EXPORT_MANAGER, span_of(NULL, 0)));
+    assert_false(export_has_secrets(EXPORT_ONBOARDING, span_of(NULL, 0)));
 }
 
 static void a_station_without_its_key_says_so(void **state)
@@ -418,6 +482,7 @@ int main(void)
         cmocka_unit_test(every_board_is_in_one_part),
         cmocka_unit_test(filters_choose),
         cmocka_unit_test(what_a_cloud_refuses_is_left_out_and_named),
+        cmocka_unit_test(tokens_are_delivered_as_secrets),
         cmocka_unit_test(a_station_without_its_key_says_so),
         cmocka_unit_test(file_names),
         cmocka_unit_test(templates_of_ones_own),

@@ -309,6 +309,25 @@ static void a_file_goes_on_record(void **state)
     assert_int_equal(store_rebuild(kit->store, NULL), 0);
 }
 
+static void delivered_secrets_go_on_record(void **state)
+{
+    struct kit *kit = *state;
+    struct store_op op = {.kind = STORE_EXPORT,
+                          .export_file = {.format = "claim",
+                                          .boards = 2,
+                                          .first = "351465800000002",
+                                          .last = "351465800000010",
+                                          .who = "kim"}};
+    assert_int_equal(kit_run(kit, &op), 0);
+    assert_string_equal(
+        kit_query(kit, "SELECT data FROM event WHERE kind = 'secrets_exported'"),
+        "{\"boards\":2,\"first\":\"351465800000002\",\"format\":\"claim\","
+        "\"last\":\"351465800000010\",\"sha256\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\",\"who\":\"kim\"}");
+    assert_int_equal(store_verify(kit->store, NULL), 0);
+    assert_int_equal(store_rebuild(kit->store, NULL), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -316,6 +335,7 @@ int main(void)
         cmocka_unit_test(an_import_is_taken_once),
         CASE(a_dry_run_leaves_no_trace),
         CASE(a_file_goes_on_record),
+        CASE(delivered_secrets_go_on_record),
         CASE(stock_counts_itself),
         CASE(only_what_never_left_becomes_free_again),
         CASE(retiring_needs_a_reason_and_no_job),
