@@ -1,7 +1,4 @@
 // One work order: how far it is, how good it is, whether its bundles last, and its jobs.
-//
-// Yield is counted here from the order's jobs, the newest LIMIT of them: of the boards whose first job ended as PASS or
-// FAIL, those that passed. Only FAIL counts against it; trouble of the station, a pulled cable or an operator's hand do not.
 import { get, paths, post } from "./api.js";
 import { el, facts, setHidden, setText, symbol, keyed } from "./dom.js";
 import { shortDigest, when } from "./format.js";
@@ -12,47 +9,10 @@ import { loading, outcomeBadge, panel } from "./parts.js";
 import { shortOf } from "./strip.js";
 import { texts } from "./texts.js";
 
-const LIMIT = 5000;
-const PAGE = 1000;
+const ROWS = 8;
 const REFRESH_MS = 1500;
 const SURE_MS = 5000;
 const t = texts.order;
-
-async function jobsOf(id) {
-    const jobs = [];
-    let cursor = null;
-    do {
-        const page = await get(paths.jobs({ work_order: id, limit: PAGE, cursor }));
-        jobs.push(...page.jobs);
-        cursor = page.next;
-    } while (cursor && jobs.length < LIMIT);
-    return { jobs, isAll: !cursor };
-}
-
-// `jobs` newest first.
-export function firstPass(jobs) {
-    const first = new Map();
-    for (const job of jobs) {
-        if (job.imei && (job.outcome === "PASS" || job.outcome === "FAIL")) {
-            first.set(job.imei, job.outcome);
-        }
-    }
-    const good = [...first.values()].filter((outcome) => outcome === "PASS").length;
-    return { good, of: first.size };
-}
-
-function stoppers(jobs) {
-    const counts = new Map();
-    for (const job of jobs) {
-        if (job.outcome && job.outcome !== "PASS") {
-            const key = `${job.outcome} ${job.reason}`;
-            const entry = counts.get(key) ?? { key, outcome: job.outcome, reason: job.reason, n: 0 };
-            entry.n += 1;
-            counts.set(key, entry);
-        }
-    }
-    return [...counts.values()].sort((a, b) => b.n - a.n);
-}
 
 function figure(label) {
     const number = el("b");
@@ -105,15 +65,15 @@ function makeWhy() {
     const none = el("p.quiet", null, t.whyNone);
     return {
         root: panel(t.why, none, list),
-        update(jobs) {
-            const rows = stoppers(jobs).slice(0, 8);
+        update(stopped) {
+            const rows = stopped.slice(0, ROWS);
             setHidden(none, rows.length > 0);
-            keyed(list, rows, (row) => row.key,
+            keyed(list, rows, (row) => `${row.outcome} ${row.reason}`,
                 (row) => el("li", null, outcomeBadge(row.outcome), el("span", null, reasonTitle(row.reason)), el("meter", { min: 0, "aria-label": reasonTitle(row.reason) }), el("b.num")),
                 (li, row) => {
-                    li.children[2].max = rows[0].n;
-                    li.children[2].value = row.n;
-                    setText(li.lastChild, row.n);
+                    li.children[2].max = rows[0].jobs;
+                    li.children[2].value = row.jobs;
+                    setText(li.lastChild, row.jobs);
                 });
         },
     };
@@ -168,11 +128,10 @@ function makePage(order, jobList) {
         ], ".is-wide"));
     }
 
-    function updateYield({ jobs, isAll }) {
-        const { good, of } = firstPass(jobs);
+    function updateYield({ boards: of, first_pass: good, stopped }) {
         setText(yieldBox.number, of > 0 ? `${(Math.floor((1000 * good) / of) / 10).toFixed(of > 99 ? 1 : 0)} %` : texts.none);
-        setText(yieldBox.note, of > 0 ? [t.yieldOf(good, of), isAll ? "" : t.yieldPart(jobs.length)].filter(Boolean).join(", ") : t.yieldNone);
-        why.update(jobs);
+        setText(yieldBox.note, of > 0 ? t.yieldOf(good, of) : t.yieldNone);
+        why.update(stopped);
     }
 
     return { nodes, update, updateYield };
@@ -185,19 +144,19 @@ export function openOrder(root, [id]) {
     let timer = 0;
     root.append(page);
     loading(page, async () => {
-        const [order, jobs] = await Promise.all([get(paths.order(id)), jobsOf(id)]);
+        const [order, yields] = await Promise.all([get(paths.order(id)), get(paths.yield(id))]);
         view = makePage(order, jobList);
         view.update(order);
-        view.updateYield(jobs);
+        view.updateYield(yields);
         return view.nodes;
     });
 
     async function refresh() {
         timer = 0;
-        const [order, jobs] = await Promise.all([get(paths.order(id)), jobsOf(id)]).catch(() => []);
+        const [order, yields] = await Promise.all([get(paths.order(id)), get(paths.yield(id))]).catch(() => []);
         if (order && view) {
             view.update(order);
-            view.updateYield(jobs);
+            view.updateYield(yields);
         }
     }
     const stop = listen((kind, data) => {

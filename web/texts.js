@@ -275,7 +275,6 @@ export const texts = {
         yield: "First-pass yield",
         yieldOf: (good, of) => `${good} of ${many(of, "board", "boards")} at the first try`,
         yieldNone: "No board has passed or failed yet",
-        yieldPart: (n) => `over the last ${n} jobs`,
         why: "What stopped boards",
         whyNone: "Nothing so far.",
         stock: "Bundles",

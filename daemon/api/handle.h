@@ -27,7 +27,7 @@ handler handle_asset;
 handler handle_slot_start, handle_slot_abort, handle_slot_release, handle_slot_retry, handle_fixture_start;
 
 /* handle_order.c */
-handler handle_order_put, handle_order_close, handle_order, handle_orders;
+handler handle_order_put, handle_order_close, handle_order, handle_order_yield, handle_orders;
 
 /* handle_bundle.c */
 handler handle_stock, handle_bundle_release, handle_bundle_retire;

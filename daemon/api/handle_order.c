@@ -227,6 +227,15 @@ void handle_order(const struct env *env, const struct request *r, struct respons
     memcpy(out->etag, tag, sizeof(tag));
 }
 
+void handle_order_yield(const struct env *env, const struct request *r, struct response *out)
+{
+    struct err_info err = {0};
+    struct json *tree = NULL;
+
+    int rc = store_read_yield(env->reader, r->id, &tree, &err);
+    answer_read(out, rc, tree, &err);
+}
+
 void handle_orders(const struct env *env, const struct request *r, struct response *out)
 {
     const char *state = request_param(r, "state");

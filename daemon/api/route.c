@@ -56,6 +56,7 @@ const struct route routes[] = {
     {METHOD_GET, "/api/v1/work-orders/{id}", handle_order, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_PUT, "/api/v1/work-orders/{id}", handle_order_put, ROLE_PLAN, CONTENT_JSON, BODY_SMALL, RUN_QUERY,
      NULL},
+    {METHOD_GET, "/api/v1/work-orders/{id}/yield", handle_order_yield, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_POST, "/api/v1/work-orders/{id}/close", handle_order_close, ROLE_PLAN, CONTENT_JSON, BODY_SMALL,
      RUN_QUERY, NULL},
 

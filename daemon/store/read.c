@@ -61,6 +61,13 @@ const char *const reader_texts[READER_STATEMENTS] = {
     [R_ORDER_IN_FLIGHT] = "SELECT count(*) FROM job WHERE work_order = ?1 AND outcome IS NULL",
     [R_ORDER_BUNDLES] = "SELECT b.state, count(*) FROM order_board o JOIN bundle b ON b.id = o.bundle"
                         " WHERE o.work_order = ?1 GROUP BY b.state",
+    /* With one min() the bare column is that of the row which has the minimum: the board's first result. */
+    [R_ORDER_YIELD] = "SELECT count(*), coalesce(sum(first = 'PASS'), 0), coalesce(sum(passes > 0), 0)"
+                      " FROM (SELECT outcome AS first, min(started), sum(outcome = 'PASS') AS passes"
+                      " FROM job WHERE work_order = ?1 AND outcome IN ('PASS', 'FAIL') AND imei IS NOT NULL"
+                      " GROUP BY imei)",
+    [R_ORDER_STOPPED] = "SELECT outcome, reason, count(*) FROM job WHERE work_order = ?1"
+                        " AND outcome <> 'PASS' GROUP BY outcome, reason ORDER BY 3 DESC, 1, 2",
     [R_EXPECTED] = "SELECT count(*) FROM bundle WHERE product = ?1 AND (?2 = '' OR lot = ?2)"
                    " AND state = 'bound' AND was_claimed = 0",
     [R_STOCK] = "SELECT state, sum(n) FROM bundle_stock WHERE (?1 IS NULL OR product = ?1)"

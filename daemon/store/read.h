@@ -70,6 +70,14 @@ int store_read_orders(struct store_reader *reader, const char *state, uint32_t l
 /* One order. ERR_NOT_FOUND. */
 int store_read_order(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr);
 
+/*
+ * {"work_order","boards","first_pass","last_pass","stopped":[{"outcome","reason","jobs"}]}: of the boards
+ * with a PASS or a FAIL in this order, those whose first such job passed and those of which any did; and how
+ * often jobs ended otherwise, the most frequent first. Only FAIL counts against a yield. It reads every job
+ * of the order. ERR_NOT_FOUND.
+ */
+int store_read_yield(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr);
+
 /* {"product","lot","free","bound","exposed","installed","retired"}; NULL or empty asks for all of them. */
 int store_read_stock(struct store_reader *reader, const char *product, const char *lot, struct json **ret,
                      struct err_info *reterr);

@@ -173,6 +173,63 @@ int store_read_order(struct store_reader *reader, const char *id, struct json **
     return reader_answer(reader, r, tree, ret, reterr);
 }
 
+static int put_yield(struct store_reader *reader, const char *id, struct json *tree)
+{
+    struct query q = sql_start(&reader->db, R_ORDER_YIELD);
+    sql_put_text(&q, id);
+    int r = sql_step(&q);
+    int trouble = json_put_text(tree, "work_order", id);
+    trouble |= put_column_i64(tree, "boards", &q, 0);
+    trouble |= put_column_i64(tree, "first_pass", &q, 1);
+    trouble |= put_column_i64(tree, "last_pass", &q, 2);
+    sql_end(&q);
+    return r < 0 ? r : trouble ? -ENOMEM : 0;
+}
+
+static int put_stopped(struct store_reader *reader, const char *id, struct json *tree)
+{
+    struct json *stopped = json_new_array();
+    struct query q = sql_start(&reader->db, R_ORDER_STOPPED);
+    sql_put_text(&q, id);
+    int r, trouble = 0;
+    while ((r = sql_step(&q)) > 0) {
+        struct json *row = json_new_object();
+        trouble |= put_column_text(row, "outcome", &q, 0);
+        trouble |= put_column_text(row, "reason", &q, 1);
+        trouble |= put_column_i64(row, "jobs", &q, 2);
+        trouble |= json_append(stopped, row);
+    }
+    sql_end(&q);
+    trouble |= json_put(tree, "stopped", stopped);
+    return r < 0 ? r : trouble ? -ENOMEM : 0;
+}
+
+static int is_order(struct store_reader *reader, const char *id)
+{
+    struct query q = sql_start(&reader->db, R_ORDER);
+    sql_put_text(&q, id);
+    int r = sql_step(&q);
+    sql_end(&q);
+    return r > 0 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
+}
+
+int store_read_yield(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr)
+{
+    int r = reader_begin(reader, reterr);
+    if (r < 0) {
+        return r;
+    }
+    struct json *tree = json_new_object();
+    r = is_order(reader, id);
+    if (r == 0) {
+        r = put_yield(reader, id, tree);
+    }
+    if (r == 0) {
+        r = put_stopped(reader, id, tree);
+    }
+    return reader_answer(reader, r, tree, ret, reterr);
+}
+
 static int put_orders(struct store_reader *reader, const char *state, uint32_t limit,
                       const struct cursor *from, struct json *tree)
 {

@@ -32,6 +32,8 @@ enum reader_statement {
     R_ORDER_FAILED,
     R_ORDER_IN_FLIGHT,
     R_ORDER_BUNDLES,
+    R_ORDER_YIELD,
+    R_ORDER_STOPPED,
     R_EXPECTED,
     R_STOCK,
     R_EVENTS,

@@ -133,6 +133,7 @@ def check_live(description, url):
              "/api/v1/jobs/{id}": [f"/api/v1/jobs/{job['id']}" for job in jobs],
              "/api/v1/boards/{id}": [f"/api/v1/boards/{imei}" for imei in {job["imei"] for job in jobs} - {None}],
              "/api/v1/work-orders/{id}": [f"/api/v1/work-orders/{order['id']}" for order in orders],
+             "/api/v1/work-orders/{id}/yield": [f"/api/v1/work-orders/{order['id']}/yield" for order in orders],
              "/api/v1/exports/{id}": ["/api/v1/exports/devinfo"],
              "/problems/{id}": ["/problems/bytes_lost", "/problems/wrong_host"]}
     for path, methods in description.document["paths"].items():
