@@ -48,6 +48,7 @@ struct app {
     struct api *api;
     struct api_station station;
     struct api_fixture *fixtures;
+    const char **slot_names; /* of all fixtures that name them, one behind the other */
     struct api_product *products;
     struct store_reader *orders_reader; /* the store's thread reads the open orders through it */
     pthread_t stopper;
@@ -251,6 +252,15 @@ static void source_import_cancel(void *ctx, void *session)
     import_free(session);
 }
 
+static size_t count_named(const struct config *c)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < c->n_fixtures; i++) {
+        n += c->fixtures[i].n_slots;
+    }
+    return n;
+}
+
 static int describe_station(struct app *app, struct err_info *reterr)
 {
     static const char *const starts[] = {
@@ -258,12 +268,21 @@ static int describe_station(struct app *app, struct err_info *reterr)
     const struct config *c = app->config;
     app->fixtures = calloc(c->n_fixtures + 1, sizeof(*app->fixtures));
     app->products = calloc(c->n_products + 1, sizeof(*app->products));
-    if (!app->fixtures || !app->products) {
+    app->slot_names = calloc(count_named(c) + 1, sizeof(*app->slot_names));
+    if (!app->fixtures || !app->products || !app->slot_names) {
         return err_set(reterr, -ENOMEM, "no memory");
     }
+    const char **name = app->slot_names;
     for (uint32_t i = 0; i < c->n_fixtures; i++) {
-        app->fixtures[i] =
-            (struct api_fixture){c->fixtures[i].name, c->fixtures[i].columns, starts[c->fixtures[i].start]};
+        const struct config_fixture *f = &c->fixtures[i];
+        app->fixtures[i] = (struct api_fixture){.name = f->name,
+                                                .columns = f->columns,
+                                                .start = starts[f->start],
+                                                .named = f->ports ? NULL : name,
+                                                .n_named = f->n_slots};
+        for (uint32_t k = 0; k < f->n_slots; k++) {
+            *name++ = f->slots[k].name;
+        }
     }
     for (uint32_t i = 0; i < c->n_products; i++) {
         app->products[i] =
@@ -356,6 +375,7 @@ static void take_down(struct app *app)
     app_state_close(&app->state);
     bell_free(app->bell);
     free(app->fixtures);
+    free(app->slot_names);
     free(app->products);
 }
 

@@ -3,6 +3,15 @@
 const WIDTH_BY_HEIGHT = 1.75; // of the rack's place on a screen
 const TILE = 1.7; // the shape that a tile reads best in
 
+const byName = new Intl.Collator("en", { numeric: true });
+
+// Slots in the order of `named`, since so the configuration says that they stand in the rack; those of a glob (null) by name.
+export function asTheyStand(slots, named) {
+    const place = new Map((named ?? []).map((name, i) => [name, i]));
+    const placeOf = (slot) => place.get(slot.name) ?? place.size;
+    return slots.sort((a, b) => placeOf(a) - placeOf(b) || byName.compare(a.name, b.name));
+}
+
 // The columns for a fixture that names none.
 export function columnsFor(n) {
     let best = 1;

@@ -9,6 +9,7 @@
 // by itself, with the id of the last event; where it has given up, and after silence, we begin anew, each try twice as
 // late as the one before.
 import { get, paths } from "./api.js";
+import { asTheyStand } from "./geometry.js";
 
 const SILENCE_MS = 5000; // without a word from the station, it is asked
 const ANSWER_MS = 4000;
@@ -16,7 +17,6 @@ const OPEN_MS = 8000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15000;
 
-const byName = new Intl.Collator("en", { numeric: true });
 
 const listeners = new Set();
 let source = null;
@@ -58,7 +58,8 @@ export function orderOf(fixture) {
 }
 
 export function slotsOf(fixture) {
-    return [...live.slots.values()].filter((slot) => slot.fixture === fixture).sort((a, b) => byName.compare(a.name, b.name));
+    const named = live.station.fixtures.find(({ name }) => name === fixture)?.named;
+    return asTheyStand([...live.slots.values()].filter((slot) => slot.fixture === fixture), named);
 }
 
 export function reasonTitle(name, fallback) {

@@ -46,6 +46,9 @@ struct api_fixture {
     const char *name;
     uint32_t columns;  /* of the rack as the dashboard draws it; 0: not said */
     const char *start; /* "plug", "scan", "manual" */
+    const char *const
+        *named; /* slots that the configuration names, in its order; NULL: they come by a glob */
+    size_t n_named;
 };
 
 struct api_product {

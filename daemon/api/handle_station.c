@@ -56,6 +56,19 @@ static uint32_t slots_of(const struct api_sources *s, const char *fixture)
     return n;
 }
 
+static int put_named(struct json *one, const struct api_fixture *f)
+{
+    if (f->named == NULL) {
+        return json_put_null(one, "named");
+    }
+    struct json *names = json_new_array();
+    int failed = 0;
+    for (size_t i = 0; i < f->n_named; i++) {
+        failed |= json_append_text(names, f->named[i]);
+    }
+    return json_put(one, "named", names) | failed;
+}
+
 static struct json *fixtures_json(const struct api_sources *s)
 {
     struct json *list = json_new_array();
@@ -68,6 +81,7 @@ static struct json *fixtures_json(const struct api_sources *s)
         failed |= f->columns > 0 ? json_put_i64(one, "columns", f->columns) : json_put_null(one, "columns");
         failed |= json_put_text(one, "start", f->start);
         failed |= json_put_i64(one, "slots", slots_of(s, f->name));
+        failed |= put_named(one, f);
         failed |= json_append(list, one);
     }
     if (failed != 0) {

@@ -264,7 +264,11 @@ static inline void fake_import_cancel(void *ctx, void *session)
     pthread_mutex_unlock(&f->lock);
 }
 
-static const struct api_fixture fake_fixtures[] = {{"rack1", 4, "plug"}, {"rack2", 0, "scan"}};
+static const char *const fake_named[] = {"07", "05"};
+static const struct api_fixture fake_fixtures[] = {
+    {.name = "rack1", .columns = 4, .start = "plug"},
+    {.name = "rack2", .start = "scan", .named = fake_named, .n_named = 2},
+};
 static const struct api_product fake_products[] = {{"tracker", "sha256:00", "{\"source\":\"pool\"}"}};
 static const struct api_station fake_station = {
     .name = "SZ-<L3>",

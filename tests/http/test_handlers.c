@@ -221,6 +221,10 @@ static void the_station_says_what_it_is(void **state)
     int64_t n = 0;
     assert_true(json_as_i64(json_get(rack1, "slots"), &n));
     assert_int_equal(n, 2);
+    assert_int_equal(json_kind_of(json_get(rack1, "named")), JSON_KIND_NULL);
+    const struct json *named = json_get(json_at(json_get(tree, "fixtures"), 1), "named");
+    assert_string_equal(json_as_text(json_at(named, 0)), "07"); /* as the file has them */
+    assert_string_equal(json_as_text(json_at(named, 1)), "05");
     assert_int_equal(json_count(json_get(tree, "products")), 1);
 }
 

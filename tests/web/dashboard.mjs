@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { openBrowser, whyNot } from "./browser.mjs";
 import { accessible, contrast, drop, Rack, scan } from "./check.mjs";
 import { Station, until } from "./station.mjs";
-import { columnsFor, walk } from "../../web/geometry.js";
+import { asTheyStand, columnsFor, walk } from "../../web/geometry.js";
 import { texts } from "../../web/texts.js";
 
 const reason = await whyNot();
@@ -41,6 +41,13 @@ const stories = {
         path.forEach(([from, key, to]) => assert.equal(walk(racks, from, key, false), to, `${from} ${key}`));
         assert.equal(walk(racks, "f", "Home", true), "a");
         assert.equal(walk(racks, "a", "End", true), "z");
+    },
+
+    async "slots stand as they are named, or by name"() {
+        const names = (named) => asTheyStand(["10", "9", "left"].map((name) => ({ name })), named).map(({ name }) => name).join(" ");
+        assert.equal(names(null), "9 10 left");
+        assert.equal(names(["left", "10", "9"]), "left 10 9");
+        assert.equal(names(["10"]), "10 9 left");
     },
 
     async "an empty rack says so, and boards appear and wait for an order"() {
