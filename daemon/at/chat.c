@@ -33,10 +33,11 @@
 
 #include "at/reply.h"
 
-static const char *const terminators[] = {
-    [CHAT_CR] = "\r",
-    [CHAT_LF] = "\n",
-    [CHAT_CRLF] = "\r\n",
+static const struct span terminators[] = {
+    [CHAT_CR] = {"\r", 1},
+    [CHAT_LF] = {"\n", 1},
+    [CHAT_CRLF] = {"\r\n", 2},
+    [CHAT_NUL] = {"", 1},
 };
 
 void chat_init(struct chat *c, char *line_memory, size_t line_size, char *splice_memory, size_t splice_size)
@@ -108,7 +109,7 @@ enum {
 
 static struct span terminator_of(const struct chat *c, const struct chat_command *command)
 {
-    return span_str(command->is_raw ? "" : terminators[c->terminator]);
+    return command->is_raw ? span_of(NULL, 0) : terminators[c->terminator];
 }
 
 static void part_lengths(const struct chat *c, const struct chat_command *command, size_t ret[PARTS])

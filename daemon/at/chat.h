@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/span.h"
 
-enum chat_terminator { CHAT_CR, CHAT_LF, CHAT_CRLF };
+enum chat_terminator { CHAT_CR, CHAT_LF, CHAT_CRLF, CHAT_NUL };
 
 /* What is sent is: `fill_len` times the octet `fill`, then head, content, tail, then the terminator. */
 struct chat_command {

@@ -8,6 +8,9 @@
  * by silence the AT host may stand inside a quote (its backspace does not turn the quote flag back): `"` and
  * a backspace leave the quote with an empty buffer. On a healthy line the same pair enters a quote, so a
  * second round restores it.
+ *
+ * What ends a line is an option of that AT host's build: CR, LF, CR LF or NUL. NUL comes last in a round, as
+ * the rarest: to the others it is nothing outside of quotes and one octet of content inside.
  */
 #ifndef CERTLINE_JOB_CONTACT_H
 #define CERTLINE_JOB_CONTACT_H
@@ -22,24 +25,30 @@
 enum contact_state {
     CONTACT_FRESH_CR,
     CONTACT_FRESH_LF,
+    CONTACT_FRESH_NUL,
     CONTACT_PURGE_CR,
     CONTACT_PURGE_LF,
     CONTACT_UNQUOTE_CR,
     CONTACT_UNQUOTE_LF,
+    CONTACT_ASK_NUL, /* neither CR nor LF ended a line, in quotes or out of them */
+    CONTACT_UNQUOTE_NUL,
     CONTACT_TELL_LF,
     CONTACT_TELL_CRLF,
     CONTACT_CONFIRM_CR,
     CONTACT_CONFIRM_CRLF,
+    CONTACT_CONFIRM_NUL,
     CONTACT_SHELL, /* a prompt was seen: its AT command, and no bare AT */
     CONTACT_CONFIRM_SHELL,
     CONTACT_BOOTED,   /* a banner came: wait until it is through */
     CONTACT_QUIET_CR, /* answered, but late answers to earlier probes may follow: wait until it is quiet */
     CONTACT_QUIET_LF,
     CONTACT_QUIET_CRLF,
+    CONTACT_QUIET_NUL,
     CONTACT_QUIET_SHELL,
     CONTACT_DONE_CR,
     CONTACT_DONE_LF,
     CONTACT_DONE_CRLF,
+    CONTACT_DONE_NUL,
     CONTACT_DONE_SHELL,
 };
 #define CONTACT_STATES (CONTACT_DONE_SHELL + 1)

@@ -123,8 +123,15 @@ static struct signer *open_signer(void)
 
 void rig_init_keygen(struct rig *rig, enum sim_family family)
 {
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.family = family;
+    rig_init_keygen_board(rig, &config);
+}
+
+void rig_init_keygen_board(struct rig *rig, const struct simboard_config *config)
+{
     static const uint8_t octets[SEAL_KEY_SIZE] = "a wrapping key for all the rigs";
-    rig_init(rig, family, SIM_TERM_CR);
+    rig_init_board(rig, config);
     struct product *p = &rig->product;
     p->source = SOURCE_KEYGEN;
     snprintf(p->device_id, sizeof(p->device_id), "nrf-{imei}");
@@ -158,6 +165,20 @@ void rig_start(struct rig *rig, bool is_fresh)
         .id = "01TESTJOB", .slot = "rack1/001", .fixture = "rack1", .is_fresh = is_fresh, .baud = BAUD};
     begin.is_chunked = rig->is_chunked;
     job_start(&rig->job, &begin, rig->now_us);
+}
+
+void rig_restart(struct rig *rig)
+{
+    simboard_port_close(rig->board, rig->now_us);
+    rig->now_us += 5 * US_PER_S;
+    simboard_run(rig->board, rig->now_us);
+    simboard_port_open(rig->board, rig->now_us);
+    job_init(&rig->job, &rig->memory);
+    rig->out = NULL;
+    rig->answer_us = TIME_NEVER;
+    rig->dies_at = 0;
+    rig->is_dead = false;
+    rig->records = 0;
 }
 
 /* ---- the played ledger ---- */
@@ -316,16 +337,35 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
 
 /* ---- time ---- */
 
-static void pump(struct rig *rig)
+/* What may still leave of so many octets. */
+static size_t alive(const struct rig *rig, size_t n)
+{
+    uint64_t left = rig->dies_at > rig->sent ? rig->dies_at - rig->sent : 0;
+    return rig->dies_at == 0 || n < left ? n : (size_t)left;
+}
+
+static void send_out(struct rig *rig)
 {
     struct job *job = &rig->job;
     for (struct span out = job_tx(job, rig->now_us); out.len > 0; out = job_tx(job, rig->now_us)) {
-        size_t taken = simboard_from_host(rig->board, out.at, out.len, rig->now_us);
+        bool is_content = chat_output_is_content(&job->chat);
+        size_t n = alive(rig, out.len);
+        rig->is_dead = n == 0;
+        size_t taken = simboard_from_host(rig->board, out.at, n, rig->now_us);
         if (taken == 0) {
             break;
         }
         job_tx_done(job, taken, rig->now_us);
+        rig->sent += taken;
+        rig->was_content = is_content;
+        rig->whole = job->chat.sent_us != TIME_NEVER ? rig->sent : rig->whole;
     }
+}
+
+static void pump(struct rig *rig)
+{
+    struct job *job = &rig->job;
+    send_out(rig);
     if (job->msg_is_wanted && !rig->out) {
         if (job->msg.kind == LEDGER_RECORD) {
             job_stamp_end(job, 1, rig->now_us);

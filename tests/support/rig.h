@@ -24,6 +24,13 @@ struct rig {
 
     bool is_chunked; /* the next job begins in chunks */
 
+    /* What has left for the board: octets in all, of those the ones of commands that left whole, and whether
+     * the last one was content. */
+    uint64_t sent, whole;
+    bool was_content;
+    uint64_t dies_at; /* it dies when it would send more octets than this; 0: it lives */
+    bool is_dead;
+
     /* What the played ledger does. */
     enum bundle_state state;
     bool passed_before;
@@ -63,6 +70,13 @@ void rig_done(struct rig *rig);
 /* The same board for a product with source keygen: a CA from a file, the board's own key and a certificate
  * from a CA of the rig's own, with the real keys and issuer behind the played store. */
 void rig_init_keygen(struct rig *rig, enum sim_family family);
+
+/* The same with any board. */
+void rig_init_keygen_board(struct rig *rig, const struct simboard_config *config);
+
+/* The station died: another one, with the same ledger, at the same board, whose port was closed and is open
+ * again. What the board had begun is done by then. */
+void rig_restart(struct rig *rig);
 
 /* The board holds a key of its own making, and the certificate issued last is the one for it. */
 bool rig_key_is_right(const struct rig *rig);

@@ -17,9 +17,23 @@ static enum sim_family family_of_board(const struct world_rack *rack, uint32_t i
     return rack->proof == PROOF_PRESENCE ? SIM_F1 : real[i % 3];
 }
 
+/* Most are Nordic's AT host, in one build or another. */
+static void choose_front(struct world *w, uint32_t i, struct simboard_config *c)
+{
+    static const char *const hosts[] = {"at_host", "at_host:lf", "at_host:crlf", "at_host:nul"};
+    static const char *const others[] = {"serial_modem",      "slm",    "shell", "certline",
+                                         "serial_modem:crlf", "slm:cr", "shell"};
+    const char *name = hosts[world_dice(w, sizeof(hosts) / sizeof(*hosts))];
+    if (i % 5 >= 3) {
+        name = others[(i / 5 * 2 + i % 5 - 3) % (sizeof(others) / sizeof(*others))];
+    }
+    if (sim_front_parse(name, &c->front, &c->term) < 0) {
+        abort();
+    }
+}
+
 static void init_board(struct world *w, uint32_t i, uint32_t rack)
 {
-    static const enum sim_terminator terms[] = {SIM_TERM_CR, SIM_TERM_LF, SIM_TERM_CRLF};
     static const enum sim_list_order orders[] = {SIM_LIST_STORED, SIM_LIST_REVERSED, SIM_LIST_SORTED};
     struct world_board *b = &w->boards[i];
     *b = (struct world_board){.rack = rack, .slot = WORLD_NOWHERE};
@@ -27,7 +41,7 @@ static void init_board(struct world *w, uint32_t i, uint32_t rack)
     c.number = i + 1;
     sim_imei_make("35146580000000", i, c.imei);
     c.family = family_of_board(&w->config.racks[rack], i);
-    c.term = terms[world_dice(w, 3)];
+    choose_front(w, i, &c);
     c.nvm_ms = 5 + (uint32_t)world_dice(w, 60);
     c.boot_ms = (uint32_t)world_dice(w, 800);
     c.is_bus_powered = world_dice(w, 3) > 0;

@@ -177,6 +177,20 @@ static bool holds_own_key(struct world *w, uint32_t board)
     return is_for_it;
 }
 
+/* A shell's board stores CR LF for each line end, whatever it is sent. */
+static bool is_stored_as(struct span stored, const char *content, bool has_shell)
+{
+    size_t at = 0;
+    for (; *content; content++) {
+        bool is_made = has_shell && *content == '\n' && (at == 0 || stored.at[at - 1] != '\r');
+        if ((is_made && (at == stored.len || stored.at[at++] != '\r')) || at == stored.len ||
+            stored.at[at++] != *content) {
+            return false;
+        }
+    }
+    return at == stored.len;
+}
+
 static bool holds(struct world *w, uint32_t board, uint32_t rack, const char *bundle, enum cred_type type)
 {
     if (type == CRED_PRIVATE_KEY && w->products[rack].product.source == SOURCE_KEYGEN) {
@@ -184,8 +198,10 @@ static bool holds(struct world *w, uint32_t board, uint32_t rack, const char *bu
     }
     char *content = world_content(w, rack, bundle, type);
     struct simboard_entry e;
-    bool is_same = content && simboard_entry_find(w->boards[board].sim, WORLD_TAG, (unsigned)type, &e) &&
-                   span_eq(span_of(e.content, e.len), span_str(content));
+    struct simboard *sim = w->boards[board].sim;
+    bool has_shell = simboard_info(sim).config->front == SIM_FRONT_SHELL;
+    bool is_same = content && simboard_entry_find(sim, WORLD_TAG, (unsigned)type, &e) &&
+                   is_stored_as(span_of(e.content, e.len), content, has_shell);
     free(content);
     return is_same;
 }

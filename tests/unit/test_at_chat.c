@@ -262,9 +262,12 @@ static void sends_all_parts_in_any_pieces(void **state)
     static const struct {
         enum chat_terminator terminator;
         bool is_raw;
-        const char *end;
-    } rows[] = {
-        {CHAT_CR, false, "\r"}, {CHAT_LF, false, "\n"}, {CHAT_CRLF, false, "\r\n"}, {CHAT_CR, true, ""}};
+        struct span end;
+    } rows[] = {{CHAT_CR, false, {"\r", 1}},
+                {CHAT_LF, false, {"\n", 1}},
+                {CHAT_CRLF, false, {"\r\n", 2}},
+                {CHAT_NUL, false, {"", 1}},
+                {CHAT_CR, true, {"", 0}}};
     char expected[1024], text[1024];
 
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -284,7 +287,7 @@ static void sends_all_parts_in_any_pieces(void **state)
             for (int n = 0; n < 600; n++)
                 buf_add_char(&want, 0x08);
             buf_add_str(&want, "AT%CMNG=0,1,2,\"key\nkey\"");
-            buf_add_str(&want, rows[i].end);
+            buf_add(&want, rows[i].end);
 
             setup(&f);
             chat_set_terminator(&f.chat, rows[i].terminator);
@@ -292,7 +295,8 @@ static void sends_all_parts_in_any_pieces(void **state)
             chat_submit(&f.chat, &c, 100, 5);
             assert_int_equal(chat_deadline(&f.chat), 115);
             assert_int_equal(collect(&f.chat, most, &got), 7);
-            assert_string_equal(text, expected);
+            assert_int_equal(got.len, want.len);
+            assert_memory_equal(text, expected, want.len);
             assert_int_equal(chat_deadline(&f.chat), 17);
             assert_int_equal(chat_output(&f.chat).len, 0);
             assert_false(chat_output_is_content(&f.chat));

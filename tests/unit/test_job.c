@@ -51,6 +51,8 @@ static void test_every_family_and_terminator(void **state)
         {SIM_F2B, SIM_TERM_LF, false, PROOF_DIGEST, REASON_ok},
         {SIM_F2B, SIM_TERM_CRLF, true, PROOF_DIGEST, REASON_ok},
         {SIM_F2B, SIM_TERM_CRLF, false, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_NUL, true, PROOF_DIGEST, REASON_ok},
+        {SIM_F2B, SIM_TERM_NUL, false, PROOF_DIGEST, REASON_ok},
         {SIM_F2A, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
         {SIM_F1_3B, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
         {SIM_FN, SIM_TERM_CR, true, PROOF_DIGEST, REASON_ok},
@@ -81,9 +83,8 @@ static void test_every_front_end(void **state)
         enum sim_front front;
         enum sim_terminator term;
     } fronts[] = {
-        {SIM_FRONT_AT_HOST, SIM_TERM_CR},
-        {SIM_FRONT_SERIAL_MODEM, SIM_TERM_CR},
-        {SIM_FRONT_SLM, SIM_TERM_CRLF},
+        {SIM_FRONT_AT_HOST, SIM_TERM_CR},      {SIM_FRONT_AT_HOST, SIM_TERM_NUL},
+        {SIM_FRONT_SERIAL_MODEM, SIM_TERM_CR}, {SIM_FRONT_SLM, SIM_TERM_CRLF},
         {SIM_FRONT_SHELL, SIM_TERM_CR},
     };
     static const char *const left[] = {"", "AT%CMNG=0,16842753,0,\"-----BEGIN CERTI", "AT+CFU"};
