@@ -14,6 +14,7 @@
 #include "keys/keys.h"
 #include "pki/init.h"
 #include "pki/seal.h"
+#include "pki/seal_token.h"
 #include "store/store.h"
 
 #define DIGEST_KEYS_SEALED (SEAL_DIGEST_KEYS_SIZE + SEAL_OVERHEAD)
@@ -87,7 +88,10 @@ static int rotate(struct app_state *state, const char *who, uint32_t *ret_n, str
         return err_set(reterr, ERR_MARK, "%s: reconcile it first (certlined reconcile)",
                        store_mark_text(store_mark_state(state->store)));
     }
-    int r = seal_key_make_next(path, &change.to, reterr);
+    struct seal_token *token = NULL;
+    int r = app_state_token(state->config, &token, reterr);
+    r = r < 0 ? r : seal_key_make_next(path, token, &change.to, reterr);
+    seal_token_close(token);
     if (r < 0) {
         return r;
     }

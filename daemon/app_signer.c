@@ -5,6 +5,7 @@
  */
 #include "app_signer.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,8 +18,7 @@
 
 #include "base/secret.h"
 
-#define CREDENTIAL "signer-passphrase"
-#define FILE_MAX   65536
+#define FILE_MAX 65536
 
 /* ---- reading */
 
@@ -82,7 +82,7 @@ static int read_from_file(const char *path, char out[APP_PASSPHRASE_SIZE], struc
     return err < 0 ? err : strip(out, len, path, reterr);
 }
 
-static int ask(char out[APP_PASSPHRASE_SIZE], struct err_info *reterr)
+static int ask(const struct app_passphrase *wanted, char out[APP_PASSPHRASE_SIZE], struct err_info *reterr)
 {
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     struct termios before, quiet;
@@ -90,17 +90,13 @@ static int ask(char out[APP_PASSPHRASE_SIZE], struct err_info *reterr)
         if (fd >= 0) {
             close(fd);
         }
-        return err_set(
-            reterr, ERR_NOT_FOUND,
-            "the passphrase of the CA's key is not known: give passphrase_file in [signer], or the systemd "
-            "credential %s",
-            CREDENTIAL);
+        return err_set(reterr, ERR_NOT_FOUND, "the %s is not known: give %s, or the systemd credential %s",
+                       wanted->what, wanted->option, wanted->credential);
     }
-    static const char prompt[] = "Passphrase of the CA's key: ";
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     (void)tcsetattr(fd, TCSAFLUSH, &quiet);
-    ssize_t n = write(fd, prompt, sizeof(prompt) - 1);
+    ssize_t n = dprintf(fd, "%c%s: ", toupper((unsigned char)wanted->what[0]), wanted->what + 1);
     n = n < 0 ? n : read(fd, out, APP_PASSPHRASE_SIZE - 1);
     int err = n < 0 ? -errno : 0;
     (void)tcsetattr(fd, TCSAFLUSH, &before);
@@ -110,19 +106,35 @@ static int ask(char out[APP_PASSPHRASE_SIZE], struct err_info *reterr)
                    : strip(out, (size_t)n, "it", reterr);
 }
 
-int app_passphrase_read(const struct config_signer *config, char out[APP_PASSPHRASE_SIZE],
+struct app_passphrase app_signer_passphrase(const struct config *config)
+{
+    return (struct app_passphrase){.file = config->signer.passphrase_file,
+                                   .credential = "signer-passphrase",
+                                   .what = "passphrase of the CA's key",
+                                   .option = "passphrase_file in [signer]"};
+}
+
+struct app_passphrase app_key_pin(const struct config *config)
+{
+    return (struct app_passphrase){.file = config->key_pin_file,
+                                   .credential = "wrapping-key-pin",
+                                   .what = "PIN of the wrapping key's token",
+                                   .option = "key_pin_file in [station]"};
+}
+
+int app_passphrase_read(const struct app_passphrase *wanted, char out[APP_PASSPHRASE_SIZE],
                         struct err_info *reterr)
 {
     char path[PATH_MAX];
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    if (config->passphrase_file) {
-        return read_from_file(config->passphrase_file, out, reterr);
+    if (wanted->file) {
+        return read_from_file(wanted->file, out, reterr);
     }
-    if (folder && snprintf(path, sizeof(path), "%s/%s", folder, CREDENTIAL) < (int)sizeof(path) &&
+    if (folder && snprintf(path, sizeof(path), "%s/%s", folder, wanted->credential) < (int)sizeof(path) &&
         access(path, R_OK) == 0) {
         return read_from_file(path, out, reterr);
     }
-    return ask(out, reterr);
+    return ask(wanted, out, reterr);
 }
 
 /* A file that anybody may read: a certificate, or a key that is encrypted. The caller frees. */
@@ -149,7 +161,7 @@ static int open_with(const struct config_signer *config, struct span certificate
                      struct signer **ret, struct err_info *reterr)
 {
     if (config->module) {
-        struct signer_token place = {config->module, config->token, config->object};
+        struct token_place place = {config->module, config->token, config->object};
         return signer_open_token(certificate, &place, passphrase, ret, reterr);
     }
     struct span key = {0};
@@ -167,7 +179,8 @@ int app_signer_open(const struct config *config, struct signer **ret, struct err
     char *passphrase = secret_alloc(APP_PASSPHRASE_SIZE);
     int err = passphrase == NULL ? err_set(reterr, -ENOMEM, "no memory for the signer")
                                  : read_text(config->signer.certificate, &certificate, reterr);
-    int len = err < 0 ? err : app_passphrase_read(&config->signer, passphrase, reterr);
+    const struct app_passphrase wanted = app_signer_passphrase(config);
+    int len = err < 0 ? err : app_passphrase_read(&wanted, passphrase, reterr);
     err = len < 0 ? len
                   : open_with(&config->signer, certificate, span_of(passphrase, (size_t)len), ret, reterr);
     secret_free(passphrase);

@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app_signer.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "keys/keys.h"
 #include "pki/seal.h"
+#include "pki/seal_token.h"
 #include "store/read.h"
 #include "store/store.h"
 #include "version.h"
@@ -91,11 +94,12 @@ static char *credential_path(void)
 }
 
 /* A change of the key that was interrupted: the database says which of the two files counts. */
-static int settle_next_key(struct app_state *state, const char *path, struct err_info *reterr)
+static int settle_next_key(struct app_state *state, const char *path, struct seal_token *token,
+                           struct err_info *reterr)
 {
     struct seal_key *next = NULL;
     char noted[STORE_NOTE_SIZE] = "", id[2 * SEAL_KEY_ID_SIZE + 1] = "";
-    int r = seal_key_load_next(path, &next, NULL);
+    int r = seal_key_load_next(path, token, &next, NULL);
     if (r == -ENOENT) {
         return 0;
     }
@@ -135,11 +139,38 @@ static int take_digest_keys(struct app_state *state, struct err_info *reterr)
     return r;
 }
 
+int app_state_token(const struct config *config, struct seal_token **ret, struct err_info *reterr)
+{
+    const struct token_place place = {config->key_module, config->key_token, config->key_object};
+    const struct app_passphrase wanted = app_key_pin(config);
+    *ret = NULL;
+    if (!config->key_module) {
+        return 0;
+    }
+    char *pin = secret_alloc(APP_PASSPHRASE_SIZE);
+    int len =
+        pin ? app_passphrase_read(&wanted, pin, reterr) : err_set(reterr, -ENOMEM, "no memory for a PIN");
+    int r = len < 0 ? len : seal_token_open(&place, span_of(pin, (size_t)len), ret, reterr);
+    secret_free(pin);
+    return r;
+}
+
 static int load_key(struct app_state *state, const char *path, bool is_made_if_absent)
 {
-    int r = settle_next_key(state, path, &state->key_why);
+    struct seal_token *token = NULL;
+    int r = app_state_token(state->config, &token, &state->key_why);
     if (r >= 0) {
-        r = seal_key_load(path, is_made_if_absent, &state->key, &state->key_why);
+        r = settle_next_key(state, path, token, &state->key_why);
+    }
+    if (r >= 0) {
+        r = seal_key_load(path, is_made_if_absent, token, &state->key, &state->key_why);
+    }
+    seal_token_close(token);
+    if (r >= 0 && state->config->key_module && !seal_key_is_from_token(state->key)) {
+        log_sys("keys", LOG_LEVEL_WARNING,
+                "%s is the wrapping key itself although a token is named for it: certlined key rotate makes "
+                "another one with the token",
+                path);
     }
     if (r >= 0) {
         r = take_digest_keys(state, &state->key_why);

@@ -33,4 +33,9 @@ struct app_state {
 int app_state_open(struct app_state *state, const struct config *config, struct err_info *reterr);
 void app_state_close(struct app_state *state);
 
+/* The token that the wrapping key takes; *ret is NULL where none is configured. 0, or negative with what to
+ * do. To be closed before another token of the same module is opened. */
+struct seal_token;
+int app_state_token(const struct config *config, struct seal_token **ret, struct err_info *reterr);
+
 #endif

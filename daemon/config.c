@@ -165,6 +165,31 @@ void config_digest_text(struct span text, char ret[PRODUCT_VERSION_SIZE])
 
 /* ---- [station] and [http] */
 
+static const char *resolve_if_set(struct config_builder *builder, const struct config_value *value)
+{
+    return value->is_set && !value->is_bad ? config_resolve(builder, value->node->string) : NULL;
+}
+
+static const char *text_if_set(struct config_builder *builder, const struct config_value *value)
+{
+    return value->is_set && !value->is_bad ? config_keep(builder, value->node->string) : NULL;
+}
+
+static void build_key_token(struct config_builder *builder, const struct config_value *values)
+{
+    struct config *config = builder->config;
+    const struct config_value *module = &values[OPT_STATION_KEY_MODULE],
+                              *token = &values[OPT_STATION_KEY_TOKEN];
+    config->key_module = resolve_if_set(builder, module);
+    config->key_token = text_if_set(builder, token);
+    config->key_object = text_if_set(builder, &values[OPT_STATION_KEY_OBJECT]);
+    config->key_pin_file = resolve_if_set(builder, &values[OPT_STATION_KEY_PIN_FILE]);
+    if (module->is_set != token->is_set) {
+        config_complain(&builder->reader, module->is_set ? &module->place : &token->place, ERR_CONFLICT,
+                        "a token is named by key_module and key_token together; give both");
+    }
+}
+
 static void build_station(struct config_builder *builder, const struct toml_node *root)
 {
     struct config *config = builder->config;
@@ -181,6 +206,7 @@ static void build_station(struct config_builder *builder, const struct toml_node
     config->key_file = key->is_set && !key->is_bad ? config_resolve(builder, key->node->string)
                                                    : join(builder, config->state_dir, "/", "wrapping.key");
     config->socket_path = join(builder, config->state_dir, "/", CONFIG_SOCKET_NAME);
+    build_key_token(builder, values);
 
     size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     if (strlen(config->socket_path) > room) {
@@ -221,16 +247,6 @@ static void build_http(struct config_builder *builder, const struct toml_node *r
 }
 
 /* ---- [signer] */
-
-static const char *resolve_if_set(struct config_builder *builder, const struct config_value *value)
-{
-    return value->is_set && !value->is_bad ? config_resolve(builder, value->node->string) : NULL;
-}
-
-static const char *text_if_set(struct config_builder *builder, const struct config_value *value)
-{
-    return value->is_set && !value->is_bad ? config_keep(builder, value->node->string) : NULL;
-}
 
 static void build_signer(struct config_builder *builder, const struct toml_node *root)
 {

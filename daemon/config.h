@@ -58,9 +58,11 @@ struct config_signer {
 struct config {
     const char *path; /* as it was given */
     char station[CONFIG_NAME_SIZE];
-    const char *state_dir;   /* absolute */
-    const char *key_file;    /* absolute */
-    const char *socket_path; /* absolute; fits a sockaddr_un */
+    const char *state_dir;                           /* absolute */
+    const char *key_file;                            /* absolute */
+    const char *key_module, *key_token, *key_object; /* of a token that the key takes; NULL: none */
+    const char *key_pin_file;                        /* absolute, or NULL */
+    const char *socket_path;                         /* absolute; fits a sockaddr_un */
     uint32_t n_listen;
     const char *listen[CONFIG_LISTEN_MAX]; /* as written; all of them loopback */
     struct config_signer signer;

@@ -250,6 +250,18 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
                               .example = "\"/etc/certline/wrapping.key\"",
                               .sentence = "The key that seals all secrets (32 random octets, mode 0600); "
                                           "wrapping.key in state_dir when left out."},
+    [OPT_STATION_KEY_MODULE] =
+        {SECTION_STATION, "key_module", TYPE_PATH, 1, 4095, .example = "\"/usr/lib/softhsm/libsofthsm2.so\"",
+         .sentence = "The PKCS#11 module of a token without which the key file is no key; with key_token."},
+    [OPT_STATION_KEY_TOKEN] = {SECTION_STATION, "key_token", TYPE_TEXT, 1, 32, .example = "\"station\"",
+                               .sentence = "That token's label."},
+    [OPT_STATION_KEY_OBJECT] =
+        {SECTION_STATION, "key_object", TYPE_TEXT, 1, 127, .example = "\"wrapping\"",
+         .sentence = "The label of the AES or generic secret key on it; the token's only one when left out."},
+    [OPT_STATION_KEY_PIN_FILE] =
+        {SECTION_STATION, "key_pin_file", TYPE_PATH, 1, 4095, .example = "\"/etc/certline/wrapping.pin\"",
+         .sentence = "A file (mode 0600) with its PIN; when left out, the systemd credential "
+                     "wrapping-key-pin, or the terminal."},
 
     [OPT_HTTP_LISTEN] = {SECTION_HTTP, "listen", TYPE_TEXTS, 0, CONFIG_LISTEN_MAX,
                          .preset = "[\"127.0.0.1:8080\"]", .check = check_address,

@@ -36,10 +36,10 @@ static int write_new(const char *path, const char *text, mode_t mode, struct err
 }
 
 /* 0, or ERR_REFUSED when the second one differs. */
-static int confirm(const struct config_signer *signer, const char *passphrase, struct err_info *reterr)
+static int confirm(const struct app_passphrase *wanted, const char *passphrase, struct err_info *reterr)
 {
     char *again = secret_alloc(APP_PASSPHRASE_SIZE);
-    int r = again == NULL ? -ENOMEM : app_passphrase_read(signer, again, reterr);
+    int r = again == NULL ? -ENOMEM : app_passphrase_read(wanted, again, reterr);
     if (r >= 0) {
         r = strcmp(again, passphrase) == 0
                 ? 0
@@ -83,9 +83,10 @@ static int create(const struct config *config, struct err_info *reterr)
     if (access(signer->key, F_OK) == 0 || access(signer->certificate, F_OK) == 0) {
         return err_set(reterr, ERR_DUPLICATE, "there is a CA already: %s", signer->certificate);
     }
+    const struct app_passphrase wanted = app_signer_passphrase(config);
     char *passphrase = secret_alloc(APP_PASSPHRASE_SIZE);
-    int len = passphrase == NULL ? -ENOMEM : app_passphrase_read(signer, passphrase, reterr);
-    int r = len < 0 ? len : confirm(signer, passphrase, reterr);
+    int len = passphrase == NULL ? -ENOMEM : app_passphrase_read(&wanted, passphrase, reterr);
+    int r = len < 0 ? len : confirm(&wanted, passphrase, reterr);
     if (r >= 0) {
         r = create_with(config, passphrase, (size_t)len, reterr);
     }

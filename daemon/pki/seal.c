@@ -28,11 +28,15 @@
 #include "base/hex.h"
 #include "base/secret.h"
 #include "pki/digest.h"
+#include "pki/seal_token.h"
 
-#define VERSION    1
-#define NONCE_SIZE 12
-#define TAG_SIZE   16
-#define PLACE_SIZE 512 /* of the text that is authenticated with a content */
+#define VERSION         1
+#define NONCE_SIZE      12
+#define TAG_SIZE        16
+#define TOKEN_MARK      "CLTOKEN1" /* what a file begins with of which a token makes the key */
+#define MARK_SIZE       (sizeof(TOKEN_MARK) - 1)
+#define TOKEN_FILE_SIZE (MARK_SIZE + SEAL_KEY_SIZE)
+#define PLACE_SIZE      512 /* of the text that is authenticated with a content */
 
 enum { /* offsets of the layout in the header */
        AT_KEY_ID = 1,
@@ -52,6 +56,7 @@ _Static_assert(KEPT_LABELS *SEAL_KEY_SIZE == SEAL_DIGEST_KEYS_SIZE, "one key a l
 struct seal_key {
     uint8_t octets[SEAL_KEY_SIZE];
     uint8_t id[SEAL_KEY_ID_SIZE];
+    bool is_from_token;
     bool has_digest_keys; /* taken along from an earlier key */
     uint8_t digest_keys[KEPT_LABELS][SEAL_KEY_SIZE];
 };
@@ -84,6 +89,11 @@ struct seal_key *seal_key_new(const uint8_t octets[SEAL_KEY_SIZE])
 void seal_key_free(struct seal_key *key)
 {
     secret_free(key);
+}
+
+bool seal_key_is_from_token(const struct seal_key *key)
+{
+    return key->is_from_token;
 }
 
 const uint8_t *seal_key_id(const struct seal_key *key)
@@ -145,7 +155,7 @@ static int check_file(const char *path, const struct stat *st, struct err_info *
         return err_set(reterr, ERR_REFUSED, "%s has mode %04o and others may use it: chmod 0600 it", path,
                        (unsigned)(st->st_mode & 07777));
     }
-    if (st->st_size != SEAL_KEY_SIZE) {
+    if (st->st_size != SEAL_KEY_SIZE && st->st_size != TOKEN_FILE_SIZE) {
         return err_set(
             reterr, ERR_FORMAT,
             "%s has %lld octets, a wrapping key has 32: restore it from its backup, never from a guess", path,
@@ -188,7 +198,34 @@ static int write_all(int fd, const uint8_t *octets, size_t n)
     return 0;
 }
 
-static int load(const char *path, struct seal_key **ret, struct err_info *reterr)
+/* The octets of a file of either kind → the key. */
+static int take(const char *path, const uint8_t *octets, size_t len, struct seal_token *token,
+                struct seal_key **ret, struct err_info *reterr)
+{
+    bool is_from_token = len == TOKEN_FILE_SIZE;
+    uint8_t made[SEAL_KEY_SIZE];
+    int err = 0;
+    if (is_from_token && memcmp(octets, TOKEN_MARK, MARK_SIZE) != 0) {
+        return err_set(reterr, ERR_FORMAT, "%s is no key file of this program", path);
+    }
+    if (is_from_token) {
+        err = token != NULL
+                  ? seal_token_make(token, octets + MARK_SIZE, made, reterr)
+                  : err_set(reterr, ERR_REFUSED,
+                            "%s takes the token that it was made with: name it with key_module", path);
+    }
+    if (err == 0) {
+        *ret = seal_key_new(is_from_token ? made : octets);
+        err = *ret != NULL ? 0 : err_set(reterr, -ENOMEM, "no memory for the wrapping key");
+    }
+    if (err == 0) {
+        (*ret)->is_from_token = is_from_token;
+    }
+    secret_wipe(made, sizeof(made));
+    return err;
+}
+
+static int load(const char *path, struct seal_token *token, struct seal_key **ret, struct err_info *reterr)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -196,18 +233,17 @@ static int load(const char *path, struct seal_key **ret, struct err_info *reterr
         return err_set(reterr, err, "%s cannot be opened: %s", path, err_text(err));
     }
     struct stat st;
-    uint8_t octets[SEAL_KEY_SIZE];
+    uint8_t octets[TOKEN_FILE_SIZE];
     int err = fstat(fd, &st) < 0 ? -errno : check_file(path, &st, reterr);
+    size_t len = err == 0 ? (size_t)st.st_size : 0;
     if (err == 0) {
-        err = read_all(fd, octets, sizeof(octets));
+        err = read_all(fd, octets, len);
     }
     close(fd);
-    if (err == 0) {
-        *ret = seal_key_new(octets);
-        err = *ret == NULL ? -ENOMEM : 0;
-    }
+    err = err == 0 ? take(path, octets, len, token, ret, reterr)
+                   : err_set(reterr, err, "%s cannot be read: %s", path, err_text(err));
     secret_wipe(octets, sizeof(octets));
-    return err == 0 ? 0 : err_set(reterr, err, "%s cannot be read: %s", path, err_text(err));
+    return err;
 }
 
 /* The directory of `path`, opened, if it is ours alone to write to; or negative. */
@@ -246,10 +282,11 @@ static int open_directory(const char *path, struct err_info *reterr)
 }
 
 /* A new key under a random name in the directory, written and synced. Returns 0 or -errno. */
-static int write_new(int dir, char name[32])
+static int write_new(int dir, bool is_for_token, char name[32])
 {
-    uint8_t octets[SEAL_KEY_SIZE], random[8];
-    if (RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(octets, sizeof(octets)) != 1) {
+    uint8_t octets[TOKEN_FILE_SIZE] = TOKEN_MARK, random[8];
+    const uint8_t *from = is_for_token ? octets : octets + MARK_SIZE;
+    if (RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(octets + MARK_SIZE, SEAL_KEY_SIZE) != 1) {
         return -EIO;
     }
     char text[2 * sizeof(random) + 1];
@@ -257,7 +294,7 @@ static int write_new(int dir, char name[32])
     (void)snprintf(name, 32, ".key-%s.new", text);
 
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int err = fd < 0 ? -errno : write_all(fd, octets, sizeof(octets));
+    int err = fd < 0 ? -errno : write_all(fd, from, (size_t)(octets + sizeof(octets) - from));
     secret_wipe(octets, sizeof(octets));
     if (fd < 0) {
         return err;
@@ -273,7 +310,7 @@ static int write_new(int dir, char name[32])
 }
 
 /* Returns 1 when it made the file, 0 when somebody else did meanwhile, or negative. */
-static int make(const char *path, struct err_info *reterr)
+static int make(const char *path, bool is_for_token, struct err_info *reterr)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
@@ -282,7 +319,7 @@ static int make(const char *path, struct err_info *reterr)
     if (dir < 0) {
         return dir;
     }
-    int err = write_new(dir, new_name);
+    int err = write_new(dir, is_for_token, new_name);
     if (err == 0) {
         err = linkat(dir, new_name, dir, name, 0) == 0 ? 1 : errno == EEXIST ? 0 : -errno;
         unlinkat(dir, new_name, 0);
@@ -294,16 +331,17 @@ static int make(const char *path, struct err_info *reterr)
     return err >= 0 ? err : err_set(reterr, err, "%s cannot be made: %s", path, err_text(err));
 }
 
-int seal_key_load(const char *path, bool is_made_if_absent, struct seal_key **ret, struct err_info *reterr)
+int seal_key_load(const char *path, bool is_made_if_absent, struct seal_token *token, struct seal_key **ret,
+                  struct err_info *reterr)
 {
     int made = 0;
     if (is_made_if_absent && access(path, F_OK) < 0 && errno == ENOENT) {
-        made = make(path, reterr);
+        made = make(path, token != NULL, reterr);
         if (made < 0) {
             return made;
         }
     }
-    int err = load(path, ret, reterr);
+    int err = load(path, token, ret, reterr);
     return err < 0 ? err : made;
 }
 
@@ -314,7 +352,8 @@ static int next_path(const char *path, char out[PATH_MAX])
     return snprintf(out, PATH_MAX, "%s.next", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int seal_key_make_next(const char *path, struct seal_key **ret, struct err_info *reterr)
+int seal_key_make_next(const char *path, struct seal_token *token, struct seal_key **ret,
+                       struct err_info *reterr)
 {
     char next[PATH_MAX];
     int err = next_path(path, next);
@@ -323,16 +362,17 @@ int seal_key_make_next(const char *path, struct seal_key **ret, struct err_info 
             err_set(reterr, ERR_DUPLICATE, "%s is there already: a change of the key was not finished", next);
     }
     if (err == 0) {
-        err = make(next, reterr);
+        err = make(next, token != NULL, reterr);
     }
-    return err < 0 ? err : load(next, ret, reterr);
+    return err < 0 ? err : load(next, token, ret, reterr);
 }
 
-int seal_key_load_next(const char *path, struct seal_key **ret, struct err_info *reterr)
+int seal_key_load_next(const char *path, struct seal_token *token, struct seal_key **ret,
+                       struct err_info *reterr)
 {
     char next[PATH_MAX];
     int err = next_path(path, next);
-    return err < 0 ? err : load(next, ret, reterr);
+    return err < 0 ? err : load(next, token, ret, reterr);
 }
 
 int seal_key_take_next(const char *path)

@@ -39,17 +39,26 @@
 struct seal_key;
 
 /*
- * Reads the key file: 32 octets, a regular file of ours (or root's) that nobody else may read. The group may
- * read it only where it is root's, as systemd hands out credentials.
+ * Reads the key file: 32 octets, which are the key, or "CLTOKEN1" and 32 octets of which `token` makes it
+ * (pki/seal_token.h; NULL: there is none). A regular file of ours (or root's) that nobody else may read. The
+ * group may read it only where it is root's, as systemd hands out credentials.
  *
  * With `is_made_if_absent` a missing file is made, if its directory belongs to us and nobody else may write
  * there: whole or not at all, never over an existing one, and on the disk before this returns. Ask for that
  * only where nothing was sealed yet: a new key opens no old secret.
  *
- * Returns 0 (1 when the file was made); -ENOENT; ERR_REFUSED for owner, mode, type or directory; ERR_FORMAT
- * for another size; -errno. *reterr says what to do.
+ * With a token a file that is made is made for it; one that holds the key itself is still read.
+ *
+ * Returns 0 (1 when the file was made); -ENOENT; ERR_REFUSED for owner, mode, type or directory, or a file
+ * that takes a token where there is none; ERR_FORMAT for another size; ERR_CRYPTO from the token; -errno.
+ * *reterr says what to do.
  */
-int seal_key_load(const char *path, bool is_made_if_absent, struct seal_key **ret, struct err_info *reterr);
+struct seal_token;
+int seal_key_load(const char *path, bool is_made_if_absent, struct seal_token *token, struct seal_key **ret,
+                  struct err_info *reterr);
+
+/* Whether it took a token to make it. */
+bool seal_key_is_from_token(const struct seal_key *key);
 
 /* From memory; NULL without any. The caller wipes its octets. */
 struct seal_key *seal_key_new(const uint8_t octets[SEAL_KEY_SIZE]);
@@ -103,8 +112,10 @@ void seal_digest_keys_set(struct seal_key *key, const uint8_t octets[SEAL_DIGEST
  * ERR_DUPLICATE when there is a next one already; errors as seal_key_load. seal_key_take_next,
  * seal_key_drop_next: 0 or -errno.
  */
-int seal_key_make_next(const char *path, struct seal_key **ret, struct err_info *reterr);
-int seal_key_load_next(const char *path, struct seal_key **ret, struct err_info *reterr); /* -ENOENT: none */
+int seal_key_make_next(const char *path, struct seal_token *token, struct seal_key **ret,
+                       struct err_info *reterr);
+int seal_key_load_next(const char *path, struct seal_token *token, struct seal_key **ret,
+                       struct err_info *reterr); /* -ENOENT: none */
 int seal_key_take_next(const char *path);
 int seal_key_drop_next(const char *path);
 

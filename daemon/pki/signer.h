@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "pki/token.h"
 #include "pki/x509.h"
 
 #define SIGNER_PASSPHRASE_MAX 255 /* octets */
@@ -30,16 +31,9 @@ struct signer;
 int signer_open_file(struct span certificate, struct span key, struct span passphrase, struct signer **ret,
                      struct err_info *reterr);
 
-/* Where a key lies behind PKCS#11. */
-struct signer_token {
-    const char *module; /* the library's path */
-    const char *token;  /* the token's label */
-    const char *object; /* the private key's label; NULL or "": the token's only one */
-};
-
 /* The same with a key on a token, and its PIN. Further: ERR_NOT_FOUND when module, token or key are not
  * there; ERR_CRYPTO when the token refuses otherwise. */
-int signer_open_token(struct span certificate, const struct signer_token *place, struct span pin,
+int signer_open_token(struct span certificate, const struct token_place *place, struct span pin,
                       struct signer **ret, struct err_info *reterr);
 
 void signer_close(struct signer *signer); /* NULL is allowed */

@@ -2,7 +2,7 @@
 # ctest: tsan
 # Keys that boards make themselves: a rack from nothing to PASS with a CA that certlined made, killed in the middle; the
 # certificates are judged by openssl and held against the keys in the boards' own memory. Then the same with the CA's key
-# on a token in software (SoftHSM, where it is installed).
+# and the wrapping key on a token in software (SoftHSM, where it is installed).
 . "$(dirname "$0")/common/lib.sh"
 begin
 make_ca # what boards are to trust; the one that issues comes later
@@ -98,6 +98,9 @@ export SOFTHSM2_CONF=$dir/softhsm.conf
 openssl pkey -in "$dir/signer.key" -passin "file:$dir/passphrase" -out "$dir/clear.key"
 softhsm2-util --init-token --free --label factory --so-pin 87654321 --pin 13572468 >/dev/null
 softhsm2-util --import "$dir/clear.key" --token factory --label ca --id 01 --pin 13572468 >/dev/null
+openssl rand -hex 16 | tr -d "\n" >"$dir/aes" # no octet of it may be 0: the util reads text
+softhsm2-util --import "$dir/aes" --aes --token factory --label wrapping --id 02 --pin 13572468 >/dev/null
+rm "$dir/aes"
 rm "$dir/clear.key" "$dir/signer.key"
 (umask 077 && echo 13572468 >"$dir/passphrase")
 rm -rf "$dir/state" "$dir/boards.json" && mkdir -m 700 "$dir/state"
@@ -108,7 +111,9 @@ token = "factory"
 object = "ca"
 passphrase_file = "$dir/passphrase"
 END
+sed -i "s|^state_dir = .*|&\nkey_module = \"/usr/lib/softhsm/libsofthsm2.so\"\nkey_token = \"factory\"\nkey_pin_file = \"$dir/passphrase\"|" "$config"
 start_station
+equal "mark of a key file that takes a token" CLTOKEN1 "$(head -c 8 "$dir/state/wrapping.key")"
 equal "order" 201 "$(put_order WO-1 16)"
 start_boards 16
 await_slots 16 '.verdict.outcome == "PASS" and .state == "done"'
@@ -116,3 +121,9 @@ check_certificates 16
 no_secret_is_left 13572468
 end_station TERM
 equal "end" 0 "$(cat "$dir/code")"
+"$CERTLINED" key rotate -c "$config" >"$dir/out"
+"$CERTLINED" export -c "$config" -o "$dir/rotated" onboarding claim >"$dir/out"
+equal "boards after another wrapping key" "16 16" "$(echo $(grep -c BEGIN "$dir/rotated/onboarding.csv") $(wc -l <"$dir/rotated/claim.csv"))"
+sed -i '/^key_/d' "$config"
+! "$CERTLINED" export -c "$config" -o "$dir/stolen" onboarding >"$dir/out" 2>&1 || fail "exported without the token"
+grep -q key_module "$dir/out" || fail "nobody says that the token is missing"

@@ -56,6 +56,19 @@ bool softhsm_begin(struct softhsm *hsm, const char *token, const char *object, c
     return true;
 }
 
+void softhsm_add_aes(struct softhsm *hsm, const char *token, const char *object,
+                     const unsigned char key[SOFTHSM_AES_SIZE])
+{
+    char path[128], text[256];
+    snprintf(path, sizeof(path), "%s/aes", hsm->dir);
+    FILE *file = fopen(path, "we");
+    must(file && fwrite(key, 1, SOFTHSM_AES_SIZE, file) == SOFTHSM_AES_SIZE && fclose(file) == 0, path);
+    snprintf(text, sizeof(text), "--import %s --aes --token %s --label %s --id 02 --pin %s", path, token,
+             object, SOFTHSM_PIN);
+    run(hsm->dir, text);
+    must(unlink(path) == 0, path);
+}
+
 void softhsm_end(struct softhsm *hsm)
 {
     char line[128];

@@ -17,6 +17,10 @@ struct softhsm {
 /* Makes a token with this label and puts a private key (PKCS#8 in clear, PEM) on it under that label. False:
  * SoftHSM is not installed. Ends the process when it is and does not work. */
 bool softhsm_begin(struct softhsm *hsm, const char *token, const char *object, const char *key_pem);
+/* Puts an AES-256 key on the token that softhsm_begin made; no octet may be 0, since the util reads text. */
+#define SOFTHSM_AES_SIZE 32
+void softhsm_add_aes(struct softhsm *hsm, const char *token, const char *object,
+                     const unsigned char key[SOFTHSM_AES_SIZE]);
 void softhsm_end(struct softhsm *hsm);
 
 #endif

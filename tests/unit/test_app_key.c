@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "config.h"
 #include "pki/init.h"
+#include "support/softhsm.h"
 #include "support/testpki.h"
 
 #define BUNDLES 3
@@ -40,20 +41,29 @@ static void run(const char *format, const char *dir)
     assert_int_equal(system(command), 0);
 }
 
+static void configure(struct fixture *f, const char *token_lines);
+
 static void begin(struct fixture *f)
 {
-    static struct config_errors errors;
-    char text[1024], path[128];
     *f = (struct fixture){.dir = "/tmp/certline-key-XXXXXX"};
     assert_non_null(mkdtemp(f->dir));
     f->pki = testpki_new(1);
+    configure(f, "");
+}
+
+/* `token_lines`: more of [station]. */
+static void configure(struct fixture *f, const char *token_lines)
+{
+    static struct config_errors errors;
+    char text[2048], path[128];
+    config_free(f->config);
     snprintf(text, sizeof(text),
-             "[station]\nname = \"s\"\nstate_dir = \"%s/state\"\n[[fixture]]\nname = \"r\"\nports = "
+             "[station]\nname = \"s\"\nstate_dir = \"%s/state\"\n%s[[fixture]]\nname = \"r\"\nports = "
              "\"/nowhere/s*\"\n"
              "[[product]]\nname = \"p\"\nsource = \"pool\"\n[[product.entry]]\nsec_tag = 1\ntype = "
              "\"client_cert\"\n"
              "from = \"bundle\"\n[[product.entry]]\nsec_tag = 1\ntype = \"private_key\"\nfrom = \"bundle\"\n",
-             f->dir);
+             f->dir, token_lines);
     snprintf(path, sizeof(path), "%s/config.toml", f->dir);
     assert_int_equal(config_parse(span_str(text), path, &f->config, &errors), 0);
 }
@@ -213,6 +223,49 @@ static void a_backup_without_its_key(void **state)
     end(&f);
 }
 
+/* A station moves to a token by changing its key; without the token its files open nothing. */
+static void a_key_that_takes_a_token(void **state)
+{
+    (void)state;
+    static const unsigned char aes[SOFTHSM_AES_SIZE] = "an AES key of tests, 32 octets..";
+    struct fixture f;
+    struct softhsm hsm;
+    struct testpki_bundle bundle;
+    char lines[512];
+    begin(&f);
+    testpki_bundle(f.pki, 9, TESTPKI_P256, &bundle);
+    if (!softhsm_begin(&hsm, "station", "ca", bundle.private_key)) {
+        testpki_bundle_done(&bundle);
+        end(&f);
+        skip();
+    }
+    testpki_bundle_done(&bundle);
+    softhsm_add_aes(&hsm, "station", "wrapping", aes);
+    expect(&f, BUNDLES, 0);
+    run("umask 077 && echo " SOFTHSM_PIN " >%s/pin", f.dir);
+    snprintf(lines, sizeof(lines),
+             "key_module = \"%s\"\nkey_token = \"station\"\nkey_object = \"wrapping\"\nkey_pin_file = "
+             "\"%s/pin\"\n",
+             hsm.module, f.dir);
+    configure(&f, lines);
+    expect(&f, 0, BUNDLES); /* still under the key that is a file */
+    assert_int_equal(rotate(&f), 2 * BUNDLES);
+    run("head -c 8 %s/state/wrapping.key | grep -q CLTOKEN1", f.dir);
+    expect(&f, 0, BUNDLES);
+    assert_int_equal(rotate(&f), 2 * BUNDLES); /* the token's own is not touched */
+    expect(&f, 0, BUNDLES);
+    configure(&f, "");
+    refuse(&f);
+    run("mv %s/pin %s/pin.away && umask 077 && echo 000000 >%s/pin", f.dir);
+    configure(&f, lines);
+    refuse(&f);
+    run("mv %s/pin.away %s/pin", f.dir);
+    expect(&f, 0, BUNDLES);
+    softhsm_end(&hsm);
+    refuse(&f); /* the token is gone */
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +273,7 @@ int main(void)
         cmocka_unit_test(killed_between),
         cmocka_unit_test(the_old_key),
         cmocka_unit_test(a_backup_without_its_key),
+        cmocka_unit_test(a_key_that_takes_a_token),
     };
     return pki_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

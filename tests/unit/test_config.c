@@ -278,6 +278,8 @@ static const struct {
      {"6:1: the CA's private key is named twice; give key for a file, or module and token for PKCS#11"}},
     {RACK "[signer]\ncertificate = \"ca.pem\"\nmodule = \"p.so\"\n",
      {"6:1: a token is named by module and token together; give both"}},
+    {"[station]\nname = \"s\"\nkey_module = \"p.so\"\n" FIXTURE,
+     {"3:14: a token is named by key_module and key_token together; give both"}},
     {RACK "[[product]]\nname = \"p\"\nsource = \"mes\"\n" PAIR,
      {"8:10: source \"mes\" is not supported by this version; use \"bound\", \"pool\" or \"keygen\""}},
     {RACK PRODUCT
@@ -468,6 +470,7 @@ static void what_is_said_is_taken(void **state)
     (void)state;
     struct config *config =
         parse("[station]\nname = \"S-1\"\nstate_dir = \"state\"\nkey_file = \"/k\"\n"
+              "key_module = \"m.so\"\nkey_token = \"t\"\nkey_object = \"o\"\nkey_pin_file = \"pin\"\n"
               "[http]\nlisten = [\"127.9.0.1:1\", \"[::1]:0\"]\n"
               "[[fixture]]\nname = \"a\"\ncolumns = 8\nstart = \"scan\"\nbaud = 1000000\n"
               "flow = \"none\"\n"
@@ -483,6 +486,12 @@ static void what_is_said_is_taken(void **state)
     snprintf(path, sizeof(path), "%s/state", folder);
     assert_string_equal(config->state_dir, path);
     assert_string_equal(config->key_file, "/k");
+    snprintf(path, sizeof(path), "%s/m.so", folder);
+    assert_string_equal(config->key_module, path);
+    assert_string_equal(config->key_token, "t");
+    assert_string_equal(config->key_object, "o");
+    snprintf(path, sizeof(path), "%s/pin", folder);
+    assert_string_equal(config->key_pin_file, path);
     assert_int_equal(config->n_listen, 2);
     assert_string_equal(config->listen[1], "[::1]:0");
 

@@ -172,9 +172,9 @@ static void a_key_file_is_made_once(void **state)
     (void)state;
     struct seal_key *first = NULL, *second = NULL;
     const char *path = path_of("made.key");
-    assert_int_equal(seal_key_load(path, false, &first, NULL), -ENOENT);
-    assert_int_equal(seal_key_load(path, true, &first, NULL), 1);
-    assert_int_equal(seal_key_load(path, true, &second, NULL), 0);
+    assert_int_equal(seal_key_load(path, false, NULL, &first, NULL), -ENOENT);
+    assert_int_equal(seal_key_load(path, true, NULL, &first, NULL), 1);
+    assert_int_equal(seal_key_load(path, true, NULL, &second, NULL), 0);
     assert_memory_equal(seal_key_id(first), seal_key_id(second), SEAL_KEY_ID_SIZE);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
@@ -219,7 +219,7 @@ static void a_bad_key_file_is_refused_and_left_alone(void **state)
         struct err_info why = {0};
         const char *path = path_of("given.key");
         write_file(path, rows[i].size, rows[i].mode);
-        assert_int_equal(seal_key_load(path, true, &key, &why), rows[i].result);
+        assert_int_equal(seal_key_load(path, true, NULL, &key, &why), rows[i].result);
         assert_non_null(strstr(why.text, rows[i].says));
         assert_int_equal(key != NULL, rows[i].result == 0);
         seal_key_free(key);
@@ -235,13 +235,13 @@ static void only_a_file_will_do(void **state)
     (void)state;
     struct seal_key *key = NULL;
     struct err_info why = {0};
-    assert_int_equal(seal_key_load(folder, true, &key, &why), ERR_REFUSED);
+    assert_int_equal(seal_key_load(folder, true, NULL, &key, &why), ERR_REFUSED);
     assert_non_null(strstr(why.text, "no regular file"));
     assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
     why = (struct err_info){0};
-    assert_int_equal(seal_key_load(path_of("fifo"), true, &key, &why), ERR_REFUSED);
+    assert_int_equal(seal_key_load(path_of("fifo"), true, NULL, &key, &why), ERR_REFUSED);
     assert_int_equal(unlink(path_of("fifo")), 0);
-    assert_int_equal(seal_key_load(path_of("no/such/folder"), true, &key, NULL), -ENOENT);
+    assert_int_equal(seal_key_load(path_of("no/such/folder"), true, NULL, &key, NULL), -ENOENT);
 }
 
 static void none_is_made_where_others_may_write(void **state)
@@ -250,7 +250,7 @@ static void none_is_made_where_others_may_write(void **state)
     struct seal_key *key = NULL;
     struct err_info why = {0};
     assert_int_equal(chmod(folder, 0770), 0);
-    assert_int_equal(seal_key_load(path_of("made.key"), true, &key, &why), ERR_REFUSED);
+    assert_int_equal(seal_key_load(path_of("made.key"), true, NULL, &key, &why), ERR_REFUSED);
     assert_non_null(strstr(why.text, "not ours alone"));
     assert_int_equal(chmod(folder, 0700), 0);
     assert_int_equal(count_files(), 0);

@@ -343,7 +343,7 @@ static void test_token(void **state)
             skip();
         }
         struct signer *signer = NULL;
-        struct signer_token place = {.module = hsm.module, .token = "factory", .object = "ca"};
+        struct token_place place = {.module = hsm.module, .token = "factory", .object = "ca"};
         struct err_info why = {0};
         int r = signer_open_token(span_str(ca.certificate), &place, span_str(SOFTHSM_PIN), &signer, &why);
         assert_string_equal(why.text, "");
@@ -366,7 +366,7 @@ static void test_token_refused(void **state)
         skip();
     }
     const struct {
-        struct signer_token place;
+        struct token_place place;
         const char *certificate, *pin;
         int result;
     } cases[] = {
