@@ -277,17 +277,20 @@ static enum port_flow flow_of(enum config_flow flow, const struct usb_kind *kind
     return PORT_FLOW_RTSCTS;
 }
 
-/* Boards show several ports alike, and all but one never answer: say which one is meant. */
-static void log_wrong_port(const struct watch *watch, const struct hotplug_port *port)
+/* Boards show several ports alike, and all but one never answer: says which one is meant. */
+static const char *tell_wrong_port(const struct watch *watch, const struct hotplug_port *port,
+                                   char out[VERDICT_DETAIL_SIZE])
 {
     struct log_subject subject = {.module = "line", .slot = watch->slot ? watch->slot->id : port->name};
     if (port->kind->at_interface == USB_INTERFACE_LOWEST) {
-        log_line(LOG_LEVEL_WARNING, &subject, "%s takes no AT commands at %s: its first port does",
+        snprintf(out, VERDICT_DETAIL_SIZE, "%s takes no AT commands at %s: its first port does",
                  port->kind->model, port->usb);
     } else {
-        log_line(LOG_LEVEL_WARNING, &subject, "%s takes no AT commands at %s: its interface %d does",
+        snprintf(out, VERDICT_DETAIL_SIZE, "%s takes no AT commands at %s: its interface %d does",
                  port->kind->model, port->usb, port->kind->at_interface);
     }
+    log_line(LOG_LEVEL_WARNING, &subject, "%s", out);
+    return out;
 }
 
 static void on_arrived(void *ctx, const struct hotplug_port *port)
@@ -306,17 +309,20 @@ static void on_arrived(void *ctx, const struct hotplug_port *port)
         .baud = watch->slot ? watch->slot->baud : watch->fixture->baud,
         .flow = flow_of(watch->slot ? watch->slot->flow : watch->fixture->flow, port->kind),
     };
-    if (port->is_wrong_port) {
-        log_wrong_port(watch, port);
-    }
     buf_copy(config.path, sizeof(config.path), span_str(port->path));
     int r = ports_set(line->ports, (uint32_t)slot, &config);
     if (r < 0) {
         log_sys("line", LOG_LEVEL_ERROR, "%s: %s", port->path, err_text(r));
         return;
     }
-    station_port_arrived(line->station, (uint32_t)slot, port->device, port->usb, !line->is_first_scan,
-                         now_of(line));
+    char wrong_port[VERDICT_DETAIL_SIZE];
+    struct station_port arrived = {
+        .name = port->device,
+        .usb = port->usb,
+        .wrong_port = port->is_wrong_port ? tell_wrong_port(watch, port, wrong_port) : NULL,
+        .is_fresh = !line->is_first_scan,
+    };
+    station_port_arrived(line->station, (uint32_t)slot, &arrived, now_of(line));
     loop_defer(line->loop, &line->settled);
 }
 

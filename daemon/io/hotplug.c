@@ -191,6 +191,7 @@ static void remember(struct hotplug *h, struct watch *w, size_t place, const str
         return;
     }
     *fresh = *now;
+    hotplug_usb_describe(&fresh->port);
     memmove(&w->seen[place + 1], &w->seen[place], (w->n_seen - place) * sizeof(struct seen *));
     w->seen[place] = fresh;
     w->n_seen++;

@@ -29,10 +29,9 @@ struct hotplug_port {
     char name[HOTPLUG_NAME_SIZE]; /* the slot's: what the glob's wildcards matched, or as configured */
     char path[PORT_PATH_SIZE];    /* as configured or matched, the port's lasting name; by USB: the device */
     char device[PORT_PATH_SIZE];  /* what it leads to now: "/dev/pts/7" */
-    char usb[HOTPLUG_USB_SIZE];   /* USB path and interface, "1-1.2:1.0"; empty when the backend does not know
-                                     it */
-    const struct usb_kind *kind;  /* by USB: which board this is; NULL: unknown */
-    bool is_wrong_port;           /* by USB: `kind` takes AT commands at another of its ports */
+    char usb[HOTPLUG_USB_SIZE];   /* USB path and interface, "1-1.2:1.0"; empty: it is no port of USB */
+    const struct usb_kind *kind;  /* which board this is; NULL: unknown */
+    bool is_wrong_port;           /* `kind` takes AT commands at another of its ports */
 };
 
 /* Borrowed for the call. May not free the hotplug or add to it. */

@@ -126,6 +126,25 @@ static bool describe(sd_device *device, const char *interface, struct tty *to)
     return true;
 }
 
+void hotplug_usb_describe(struct hotplug_port *port)
+{
+    static const char folder[] = "/dev/";
+    sd_device *device;
+    struct tty tty = {0};
+    if (strncmp(port->device, folder, strlen(folder)) != 0 ||
+        sd_device_new_from_subsystem_sysname(&device, "tty", port->device + strlen(folder)) < 0) {
+        return;
+    }
+    const char *interface = interface_of(device);
+    if (interface && strlen(interface) < sizeof(port->usb)) {
+        tell_kind(device, interface, &tty);
+        strcpy(port->usb, interface);
+        port->kind = tty.kind;
+        port->is_wrong_port = tty.is_wrong_port;
+    }
+    sd_device_unref(device);
+}
+
 /* --- telling ------------------------------------------------------------------------------------------- */
 
 static bool is_same(const struct tty *a, const struct tty *b)

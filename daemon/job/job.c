@@ -956,12 +956,25 @@ int64_t job_deadline(const struct job *job)
     return time_min(at, time_min(job->resume_us, job->msg_resume_us));
 }
 
+/* The port's own evidence stands behind that of a board which has answered. */
+static void end_without_contact(struct job *job, int64_t now_us)
+{
+    const char *wrong_port = job->begin.wrong_port;
+    if (job->is_clean) {
+        end_with(job, OUTCOME_FAIL, FAULT_BOARD, REASON_no_answer, "it stopped answering", now_us);
+    } else if (wrong_port[0]) {
+        end_with(job, OUTCOME_FAIL, FAULT_FIXTURE, REASON_wrong_port, wrong_port, now_us);
+    } else {
+        enum reason reason = job->has_heard ? REASON_wrong_front_end : REASON_no_answer;
+        end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, NULL, now_us);
+    }
+}
+
 static void tick_contact(struct job *job, int64_t now_us)
 {
     if (now_us >= job->contact_until_us) {
         job->is_deaf = true;
         chat_cancel(&job->chat);
-        bool knows_it = job->is_clean;
         if (job->begin.is_polled && !job->is_admitted) {
             job->phase = JOB_ENDED; /* nobody there: nothing to put on record */
             return;
@@ -970,9 +983,8 @@ static void tick_contact(struct job *job, int64_t now_us)
             end_with(job, OUTCOME_LOST, FAULT_OPERATOR, REASON_unplugged, "it stopped answering", now_us);
             return;
         }
-        enum reason reason = !knows_it && job->has_heard ? REASON_wrong_front_end : REASON_no_answer;
         note_step(job, "timeout", 0, now_us);
-        end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, knows_it ? "it stopped answering" : NULL, now_us);
+        end_without_contact(job, now_us);
     } else if (now_us >= contact_deadline(&job->contact)) {
         contact_tick(&job->contact, now_us);
         start_probe(job, now_us);

@@ -59,6 +59,9 @@ struct job_begin {
     bool is_polled;            /* the port says nothing about the board: its silence is its absence */
     bool is_chunked;           /* this slot is known to lose octets: write in chunks from the start */
     uint32_t contact_limit_ms; /* verdict no_answer after this; 0 = default */
+    char wrong_port[VERDICT_DETAIL_SIZE]; /* not empty: by its USB identity the board takes AT commands at
+                                             another port, and this says at which. It is probed all the same:
+                                             custom firmware may differ */
     int64_t started_wall_ms;
 };
 

@@ -147,14 +147,14 @@ static void drop_port(struct device *d, struct device_host *host, int64_t now_us
     }
 }
 
-void device_arrived(struct device *d, struct device_host *host, const char *port, const char *usb,
-                    bool is_fresh)
+void device_arrived(struct device *d, struct device_host *host, const struct station_port *port)
 {
     d->generation++;
     d->board++;
-    d->is_fresh = is_fresh;
-    buf_copy(d->port_name, sizeof(d->port_name), span_str(port ? port : ""));
-    buf_copy(d->usb, sizeof(d->usb), span_str(usb ? usb : ""));
+    d->is_fresh = port->is_fresh;
+    buf_copy(d->port_name, sizeof(d->port_name), span_str(port->name ? port->name : ""));
+    buf_copy(d->usb, sizeof(d->usb), span_str(port->usb ? port->usb : ""));
+    buf_copy(d->wrong_port, sizeof(d->wrong_port), span_str(port->wrong_port ? port->wrong_port : ""));
     open_port(d, host);
 }
 
@@ -246,6 +246,7 @@ static void start_job(struct device *d, struct device_host *host, int64_t now_us
     make_id(host, begin.started_wall_ms, begin.id);
     buf_copy(begin.slot, sizeof(begin.slot), span_str(d->config.id));
     buf_copy(begin.fixture, sizeof(begin.fixture), span_str(d->config.fixture));
+    buf_copy(begin.wrong_port, sizeof(begin.wrong_port), span_str(d->wrong_port));
     d->wants_job = false;
     d->has_job = true;
     d->is_noted = false;

@@ -28,6 +28,7 @@ struct device {
     uint32_t board;      /* of the board: counts arrivals, also those that only polling sees */
     char port_name[128];
     char usb[64];
+    char wrong_port[VERDICT_DETAIL_SIZE]; /* empty: the port is right, or nobody knows */
     enum port_state port;
     bool is_fresh;               /* the next contact may take the line as clean */
     int64_t reopen_us;           /* PORT_FAILED */
@@ -74,8 +75,7 @@ struct device_host {
 void device_init(struct device *d, uint32_t index, const struct slot_config *config,
                  const struct device_memory *memory);
 
-void device_arrived(struct device *d, struct device_host *host, const char *port, const char *usb,
-                    bool is_fresh);
+void device_arrived(struct device *d, struct device_host *host, const struct station_port *port);
 void device_left(struct device *d, struct device_host *host, int64_t now_us);
 void device_opened(struct device *d, int result, const char *detail, int64_t now_us);
 void device_bytes(struct device *d, struct span octets, int64_t now_us);

@@ -303,15 +303,14 @@ static struct device *at(const struct station *st, uint32_t slot, uint32_t gener
     return d && d->generation == generation ? d : NULL;
 }
 
-void station_port_arrived(struct station *st, uint32_t slot, const char *port, const char *usb, bool is_fresh,
-                          int64_t now_us)
+void station_port_arrived(struct station *st, uint32_t slot, const struct station_port *port, int64_t now_us)
 {
     assert(slot < st->n);
     struct device *d = st->devices[slot];
     if (d->port == PORT_OPEN || d->port == PORT_OPENING) {
         device_left(d, &st->host, now_us); /* its leaving went unseen */
     }
-    device_arrived(d, &st->host, port, usb, is_fresh);
+    device_arrived(d, &st->host, port);
     settle(st, d, now_us);
 }
 

@@ -74,11 +74,17 @@ int station_add_slot(struct station *st, const struct slot_config *slot);
 int station_find_slot(const struct station *st, const char *id);
 uint32_t station_slot_count(const struct station *st);
 
-/* Hot-plug: the slot's port exists now (`port` and `usb` as shown to people), or is gone. `is_fresh`: it has
- * just been plugged in, so that nothing of a dead session can stand in the board's buffer; ports found at
- * start are not. */
-void station_port_arrived(struct station *st, uint32_t slot, const char *port, const char *usb, bool is_fresh,
-                          int64_t now_us);
+/* A port that has come, as shown to people. All strings may be NULL, and are copied. */
+struct station_port {
+    const char *name;       /* "/dev/ttyACM0" */
+    const char *usb;        /* USB path and interface */
+    const char *wrong_port; /* by its USB identity the board takes AT commands at another port: at which */
+    bool is_fresh; /* just plugged in, so that nothing of a dead session can stand in the board's buffer;
+                      ports found at start are not */
+};
+
+/* Hot-plug: the slot's port exists now, or is gone. */
+void station_port_arrived(struct station *st, uint32_t slot, const struct station_port *port, int64_t now_us);
 void station_port_left(struct station *st, uint32_t slot, int64_t now_us);
 
 /* The opener's answer: 0, or a negative code with a text for the operator. */

@@ -246,7 +246,8 @@ static struct result run(uint32_t n, uint32_t n_silent, int64_t keys_us, const s
     int64_t start = rack.now_us;
     station_set_orders(rack.station, &order, 1, start);
     for (uint32_t i = 0; i < n; i++) {
-        station_port_arrived(rack.station, i, "port", "", true, start);
+        station_port_arrived(rack.station, i, &(struct station_port){.name = "port", .is_fresh = true},
+                             start);
     }
     for (uint32_t n_left = 1; n_left > 0;) {
         step(&rack);

@@ -164,6 +164,7 @@ void rig_start(struct rig *rig, bool is_fresh)
     struct job_begin begin = {
         .id = "01TESTJOB", .slot = "rack1/001", .fixture = "rack1", .is_fresh = is_fresh, .baud = BAUD};
     begin.is_chunked = rig->is_chunked;
+    buf_copy(begin.wrong_port, sizeof(begin.wrong_port), span_str(rig->wrong_port ? rig->wrong_port : ""));
     job_start(&rig->job, &begin, rig->now_us);
 }
 

@@ -22,7 +22,8 @@ struct rig {
     const char
         *contents[PRODUCT_ENTRIES_MAX]; /* of the bundle's entries, by entry index; static or the test's */
 
-    bool is_chunked; /* the next job begins in chunks */
+    bool is_chunked;        /* the next job begins in chunks, */
+    const char *wrong_port; /* and at a port of which this is known; NULL: nothing is */
 
     /* What has left for the board: octets in all, of those the ones of commands that left whole, and whether
      * the last one was content. */

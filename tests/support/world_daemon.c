@@ -339,10 +339,11 @@ static void tell(struct world *w, struct world_actor *a)
 void world_daemon_happens(struct world *w, const struct world_event *e)
 {
     char name[32];
+    struct station_port port = {.name = name, .is_fresh = e->value};
     switch (e->kind) {
     case HAPPENS_ARRIVED:
         snprintf(name, sizeof(name), "/dev/world/%u", e->slot);
-        LINE(station_port_arrived(w->station, e->slot, name, NULL, e->value, w->now_us));
+        LINE(station_port_arrived(w->station, e->slot, &port, w->now_us));
         return;
     case HAPPENS_LEFT:
         LINE(station_port_left(w->station, e->slot, w->now_us));

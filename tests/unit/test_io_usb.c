@@ -19,6 +19,7 @@ int main(void)
 #include <umockdev.h>
 
 #include "io/hotplug.h"
+#include "io/hotplug_usb.h"
 #include "io/port_serial.h"
 
 #define HUB "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1"
@@ -287,6 +288,41 @@ static void unknown_boards_are_nobody_elses(void **state)
     assert_false(b->last.is_wrong_port);
 }
 
+/* What a by-path link or a glob has led to. (The links themselves cannot be had here: the test bed's realpath
+ * leads to the pseudo-terminal behind a port.) */
+static void ports_found_by_path(void **state)
+{
+    struct bench *b = *state;
+    add_board(b, "1-1.4", &nrf9160dk);
+    add_tty(b, "1-1.4", 0, "ttyACM5");
+    add_tty(b, "1-1.4", 2, "ttyACM4");
+    add_tty(b, "1-1.4", 4, "ttyACM6");
+    add_board(b, "1-1.1", &unknown);
+    add_tty(b, "1-1.1", 0, "ttyACM0");
+    describe(b, "P: /devices/platform/serial8250/tty/ttyS9\nN: ttyS9\n"
+                "E: SUBSYSTEM=tty\nE: DEVNAME=/dev/ttyS9\nE: MAJOR=4\nE: MINOR=73\n");
+    static const struct {
+        const char *device, *usb, *model;
+        bool is_wrong_port;
+    } rows[] = {
+        {"/dev/ttyACM5", "1-1.4:1.0", "nRF9160 DK", false},
+        {"/dev/ttyACM4", "1-1.4:1.2", "nRF9160 DK", true},
+        {"/dev/ttyACM6", "1-1.4:1.4", "nRF9160 DK", true},
+        {"/dev/ttyACM0", "1-1.1:1.0", NULL, false},
+        {"/dev/ttyS9", "", NULL, false},
+        {"/dev/pts/0", "", NULL, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct hotplug_port port = {.watch = 7};
+        strcpy(port.device, rows[i].device);
+        hotplug_usb_describe(&port);
+        assert_string_equal(port.usb, rows[i].usb);
+        assert_string_equal(port.kind ? port.kind->model : "", rows[i].model ? rows[i].model : "");
+        assert_int_equal(port.is_wrong_port, rows[i].is_wrong_port);
+        assert_int_equal(port.watch, 7);
+    }
+}
+
 static void refused_slots(void **state)
 {
     struct bench *b = *state;
@@ -434,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_missed_removal, setup, teardown),
         cmocka_unit_test_setup_teardown(boards_with_several_ports, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_boards_are_nobody_elses, setup, teardown),
+        cmocka_unit_test_setup_teardown(ports_found_by_path, setup, teardown),
         cmocka_unit_test_setup_teardown(refused_slots, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_raises_the_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_never_drops_a_line, setup, teardown),

@@ -282,6 +282,41 @@ static void test_overrun_is_worked_around(void **state)
     }
 }
 
+/* A port that the board's USB identity speaks against: named when nobody answers there, whatever else the
+ * port may say, and no hindrance to custom firmware that does answer. */
+static void test_wrong_port(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault, *wrong_port;
+        enum outcome outcome;
+        enum fault owner;
+        enum reason reason;
+        const char *detail;
+    } cases[] = {
+        {"hang@any", NULL, OUTCOME_FAIL, FAULT_BOARD, REASON_no_answer, ""},
+        {"hang@any", "its first port does", OUTCOME_FAIL, FAULT_FIXTURE, REASON_wrong_port,
+         "its first port does"},
+        {NULL, "its first port does", OUTCOME_PASS, FAULT_NONE, REASON_ok, ""},
+        {"hang@write", "its first port does", OUTCOME_FAIL, FAULT_BOARD, REASON_no_answer, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        rig.wrong_port = cases[i].wrong_port;
+        if (cases[i].fault) {
+            assert_int_equal(simboard_add_fault(rig.board, cases[i].fault, NULL, 0), 0);
+        }
+        rig_provision(&rig, true);
+        assert_verdict(&rig, cases[i].outcome, cases[i].reason);
+        assert_int_equal(rig.job.verdict.fault, cases[i].owner);
+        if (cases[i].detail) {
+            assert_string_equal(rig.job.verdict.detail, cases[i].detail);
+        }
+        rig_done(&rig);
+    }
+}
+
 static void test_supply_is_measured(void **state)
 {
     (void)state;
@@ -408,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_right_board_is_left_alone),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_overrun_is_worked_around),
+        cmocka_unit_test(test_wrong_port),
         cmocka_unit_test(test_supply_is_measured),
         cmocka_unit_test(test_latched_warning_is_cleared),
         cmocka_unit_test(test_purge_runs_nothing),

@@ -95,7 +95,7 @@ static void setup(struct seat *s, bool says_nothing_at_boot)
     s->station = station_new(&slot, 1, &env, &fixed_clock, NULL);
     struct station_order order = {.id = "WO-1", .fixture = "bed", .product = &s->rig.product};
     station_set_orders(s->station, &order, 1, s->rig.now_us);
-    station_port_arrived(s->station, 0, "/dev/ttyACM0", "", false, s->rig.now_us);
+    station_port_arrived(s->station, 0, &(struct station_port){.name = "/dev/ttyACM0"}, s->rig.now_us);
 }
 
 static void teardown(struct seat *s)
