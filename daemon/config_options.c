@@ -371,6 +371,10 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
         {SECTION_PRODUCT, "attributes", TYPE_TEXT, 0, PRODUCT_ATTRIBUTES_SIZE - 1, .preset = "\"\"",
          .check = check_attributes,
          .sentence = "Attributes of the subject beside its name, with source keygen: \"O=Acme,C=no\"."},
+    [OPT_PRODUCT_NATIVE_TLS] =
+        {SECTION_PRODUCT, "native_tls", TYPE_BOOL, .preset = "false",
+         .sentence = "Whether the boards run Serial LTE Modem built with TLS of its own, which takes its "
+                     "credentials by AT#XCMNG; not with source keygen."},
     [OPT_PRODUCT_ATTESTATION] =
         {SECTION_PRODUCT, "attestation", TYPE_BOOL, .preset = "false",
          .sentence =

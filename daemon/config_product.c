@@ -15,6 +15,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "config_build.h"
+#include "job/place.h"
 #include "pki/chain.h"
 #include "pki/digest.h"
 #include "pki/pem.h"
@@ -67,6 +68,14 @@ static void write_content(struct config_builder *builder, const struct product *
             CRED_CONTENT_MAX);
         return;
     }
+    if (product->native_tls && place_native_need(entry->type, (size_t)len) > PLACE_NATIVE_ROOM) {
+        config_complain(
+            &builder->reader, &value->place, ERR_RANGE,
+            "%s: the certificates have %d octets together, and native TLS loads at most %d of one "
+            "tag, the board's own among them; keep those that the product needs",
+            path, (int)len, PLACE_NATIVE_ROOM);
+        return;
+    }
     entry->content = span_of(content, (size_t)len);
     sha256(entry->content, &entry->sha256);
 }
@@ -115,6 +124,19 @@ static void check_origin(struct config_builder *builder, const struct config_val
     }
 }
 
+/* Tag and type become one tag of the modem's. */
+static void check_native_tag(struct config_builder *builder, const struct product *product,
+                             const struct config_value *tag)
+{
+    if (product->native_tls && !tag->is_bad && tag->number > PLACE_NATIVE_TAG_MAX) {
+        config_complain(
+            &builder->reader, &tag->place, ERR_RANGE,
+            "sec_tag is %lld; with native_tls it must be from 0 to %u, since the modem keeps it as "
+            "ten times as much and the type",
+            (long long)tag->number, PLACE_NATIVE_TAG_MAX);
+    }
+}
+
 static void build_entry(struct config_builder *builder, const struct product *product,
                         const struct toml_node *table, struct product_entry *entry)
 {
@@ -126,6 +148,7 @@ static void build_entry(struct config_builder *builder, const struct product *pr
     if (values[OPT_ENTRY_FROM].is_bad) {
         return;
     }
+    check_native_tag(builder, product, &values[OPT_ENTRY_SEC_TAG]);
     check_origin(builder, values, entry->type);
     const struct config_value *file = &values[OPT_ENTRY_FILE];
     if (!entry->from_bundle && entry->type == CRED_CA && file->is_set && !file->is_bad) {
@@ -294,6 +317,19 @@ static void check_keygen(struct config_builder *builder, const struct config_val
     }
 }
 
+/* What native TLS reads must be readable, and a key made on the board is not. */
+static void check_native_tls(struct config_builder *builder, const struct config_value *native_tls,
+                             const struct product *product)
+{
+    if (product->native_tls && product->source == SOURCE_KEYGEN) {
+        config_complain(
+            &builder->reader, &native_tls->place, ERR_CONFLICT,
+            "native_tls and source \"keygen\" exclude each other: a key made by %%KEYGEN never leaves the "
+            "modem, and native TLS has to read its key; write native_tls = false, or source = \"pool\" or "
+            "\"bound\"");
+    }
+}
+
 static void read_issuer(struct config_builder *builder, const struct config_value *value,
                         struct product *product)
 {
@@ -347,6 +383,7 @@ static void fill_product(const struct config_value *values, struct product *prod
     product->possession = values[OPT_PRODUCT_POSSESSION].number != 0;
     buf_copy(product->attributes, sizeof(product->attributes),
              span_str(config_value_text(&values[OPT_PRODUCT_ATTRIBUTES])));
+    product->native_tls = values[OPT_PRODUCT_NATIVE_TLS].number != 0;
     product->attestation = values[OPT_PRODUCT_ATTESTATION].number != 0;
     product->erases_keys = values[OPT_PRODUCT_KEEP_KEYS].number == 0 && product->second_visit != SECOND_AGAIN;
     product->leave = (enum product_leave)values[OPT_PRODUCT_LEAVE].number;
@@ -397,6 +434,9 @@ static int put_device_id(struct json *object, const struct product *product)
     int r = 0;
     if (strcmp(product->device_id, "any") != 0) {
         r |= json_put_text(object, "device_id", product->device_id);
+    }
+    if (product->native_tls) {
+        r |= json_put_bool(object, "native_tls", true);
     }
     if (product->attestation) {
         r |= json_put_bool(object, "attestation", true);
@@ -487,6 +527,7 @@ void config_build_products(struct config_builder *builder, const struct toml_nod
         fill_product(values, product);
         read_device_id(builder, values, product);
         check_keygen(builder, values, product);
+        check_native_tls(builder, &values[OPT_PRODUCT_NATIVE_TLS], product);
         read_issuer(builder, &values[OPT_PRODUCT_ISSUER], product);
         check_product_name(builder, &values[OPT_PRODUCT_NAME], builder->config->n_products);
         build_entries(builder, table, product);

@@ -162,6 +162,7 @@ static int judge_row_texts(struct run *run, const struct json *row, const struct
     }
     if (err == 0) {
         err = lint_identity(run->lint, owner, have[CRED_PSK], have[CRED_PSK_IDENTITY], report);
+        lint_room(run->lint, owner, have, report);
     }
     for (int i = 0; i < CRED_TYPES; i++) {
         lint_credential_done(&all[i]);
@@ -357,8 +358,12 @@ static int judge_pairs(struct run *run)
         if (cert != NULL) {
             cert->is_paired = true;
         }
-        err = lint_pair(run->lint, &(struct lint_owner){.id = item->path},
-                        cert != NULL ? &cert->credential : NULL, &item->credential, &item->report);
+        const struct lint_owner owner = {.id = item->path};
+        const struct lint_credential *have[CRED_TYPES] = {[CRED_CLIENT_CERT] =
+                                                              cert != NULL ? &cert->credential : NULL,
+                                                          [CRED_PRIVATE_KEY] = &item->credential};
+        err = lint_pair(run->lint, &owner, have[CRED_CLIENT_CERT], &item->credential, &item->report);
+        lint_room(run->lint, &owner, have, &item->report);
     }
     for (size_t i = 0; i < run->n_items && err == 0; i++) {
         struct item *item = &run->items[i];

@@ -14,6 +14,7 @@
 
 #include "base/secret.h"
 #include "exchange/seen.h"
+#include "job/place.h"
 #include "pki/chain.h"
 #include "pki/content.h"
 #include "pki/digest.h"
@@ -337,7 +338,8 @@ static void judge_length(const struct lint *lint, const struct lint_credential *
     char tag[16];
     uint32_t number = tag_of(lint, credential->type);
     int digits = number == LINT_TAG_UNKNOWN ? TAG_DIGITS : snprintf(tag, sizeof(tag), "%u", (unsigned)number);
-    int64_t command = COMMAND_AROUND + digits + len;
+    bool is_native = lint->config.product != NULL && lint->config.product->native_tls;
+    int64_t command = COMMAND_AROUND + (is_native ? 1 : 0) + digits + len; /* AT#XCMNG has a letter more */
     if (len > 0 && command > LINT_HOST_COMMAND_MAX) {
         lint_add(report, LINT_HOST_LENGTH, (int)credential->type, 0,
                  "the command that writes it has %lld characters", (long long)command);
@@ -381,6 +383,36 @@ static void read_identity(struct lint_report *report, struct lint_credential *re
     if (!ret->is_sound) {
         lint_add(report, LINT_IDENTITY, CRED_PSK_IDENTITY, 0,
                  "the identity is empty, too long, or has a character that is not printable ASCII");
+    }
+}
+
+/* 0 for what cannot be written: other findings say why. */
+static size_t written_len(const struct lint *lint, const struct lint_credential *credential)
+{
+    int64_t len = lint_canonical(lint, credential, lint->canonical, CRED_CONTENT_MAX);
+    secret_wipe(lint->canonical, CRED_CONTENT_MAX);
+    return len > 0 ? (size_t)len : 0;
+}
+
+void lint_room(struct lint *lint, const struct lint_owner *owner,
+               const struct lint_credential *const all[CRED_TYPES], struct lint_report *report)
+{
+    const struct product *p = lint->config.product;
+    for (uint32_t i = 0; p != NULL && p->native_tls && i < p->n_entries; i++) {
+        size_t need = 0;
+        for (uint32_t k = 0; k < p->n_entries; k++) {
+            const struct product_entry *e = &p->entries[k];
+            if (e->sec_tag == p->entries[i].sec_tag) {
+                size_t len = all[e->type] != NULL ? written_len(lint, all[e->type]) : e->content.len;
+                need += place_native_need(e->type, len);
+            }
+        }
+        if (need > PLACE_NATIVE_ROOM) {
+            lint_add(report, LINT_NATIVE_ROOM, -1, 0,
+                     "%s: tag %u is to hold %zu octets, and native TLS loads %d", owner->id,
+                     (unsigned)p->entries[i].sec_tag, need, PLACE_NATIVE_ROOM);
+            return;
+        }
     }
 }
 

@@ -94,6 +94,9 @@ const char *lint_level_name(enum lint_level level);
     X(LINT_HOST_LENGTH, "command_length", LINT_WARNING,                                                      \
       "Nordic's AT host drops what is more than 4,095 characters, the closing quote too, and hangs",         \
       "Leave out certificates that the board does not need, or use firmware that takes checked frames.")     \
+    X(LINT_NATIVE_ROOM, "native_tls_room", LINT_REFUSED,                                                     \
+      "native TLS loads all of a tag into one buffer: AT#XCMNG says OK and no connection works",             \
+      "Leave out certificates that the board does not need, or use smaller keys.")                           \
     X(LINT_TOO_LONG, "too_long", LINT_REFUSED, "no front end takes such a command",                          \
       "Leave out certificates that the board does not need.")                                                \
     X(LINT_PSK, "psk_invalid", LINT_REFUSED, "the modem takes a pre-shared key as hexadecimal text only",    \
@@ -175,6 +178,11 @@ int lint_pair(struct lint *lint, const struct lint_owner *owner, const struct li
               const struct lint_credential *key, struct lint_report *report);
 int lint_identity(struct lint *lint, const struct lint_owner *owner, const struct lint_credential *psk,
                   const struct lint_credential *identity, struct lint_report *report);
+
+/* Judges whether a product with native TLS has room for these under its tags, beside its own files. `all` by
+ * type; NULL: there is none. */
+void lint_room(struct lint *lint, const struct lint_owner *owner,
+               const struct lint_credential *const all[CRED_TYPES], struct lint_report *report);
 
 /* A tag that somebody means to write to. */
 void lint_tag(int64_t sec_tag, struct lint_report *report);

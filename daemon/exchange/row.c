@@ -22,6 +22,7 @@
 #include "base/secret.h"
 #include "job/check.h"
 #include "job/device_id.h"
+#include "job/place.h"
 #include "keys/keys.h"
 #include "pki/chain.h"
 #include "pki/content.h"
@@ -347,6 +348,41 @@ static int check_issuer(struct row_reader *r, struct err_info *reterr)
                                why.text, "Take certificates of the product's issuer, or correct its option.");
 }
 
+/* Octets of a content as the product has it written; what is not in the row comes from the product's file.
+ * Negative: it is longer than any AT host takes. */
+static int64_t length_of(struct row_reader *r, const struct product_entry *entry)
+{
+    if (!r->has[entry->type]) {
+        return (int64_t)entry->content.len;
+    }
+    struct pem_style style = {.is_crlf = r->product->is_crlf, .final_line_end = r->product->final_line_end};
+    int64_t len = content_write(&r->contents[entry->type], style, r->canonical, sizeof(r->canonical));
+    secret_wipe(r->canonical, sizeof(r->canonical));
+    return len;
+}
+
+/* What native TLS would store and never load: all of one tag go into one buffer there. */
+static int check_native_room(struct row_reader *r)
+{
+    const struct product *p = r->product;
+    for (uint32_t i = 0; p->native_tls && i < p->n_entries; i++) {
+        size_t need = 0;
+        for (uint32_t k = 0; k < p->n_entries; k++) {
+            bool is_same_tag = p->entries[k].sec_tag == p->entries[i].sec_tag;
+            int64_t len = is_same_tag ? length_of(r, &p->entries[k]) : 0;
+            need +=
+                is_same_tag ? place_native_need(p->entries[k].type, len < 0 ? SIZE_MAX / 2 : (size_t)len) : 0;
+            if (need > PLACE_NATIVE_ROOM) {
+                return refuse_at(
+                    r, REASON_too_long, cred_type_name(p->entries[k].type), NULL,
+                    "native TLS loads at most 4,096 octets of one tag, and these are more together",
+                    "Leave out certificates that the board does not need, or use smaller keys.");
+            }
+        }
+    }
+    return 0;
+}
+
 static int check_together(struct row_reader *r, struct err_info *reterr)
 {
     if (r->has[CRED_PRIVATE_KEY] && r->has[CRED_CLIENT_CERT]) {
@@ -358,6 +394,7 @@ static int check_together(struct row_reader *r, struct err_info *reterr)
         }
     }
     int rc = check_name(r);
+    rc = rc != 0 ? rc : check_native_room(r);
     return rc != 0 ? rc : check_issuer(r, reterr);
 }
 

@@ -9,6 +9,7 @@
 #include "at/reply.h"
 #include "base/hex.h"
 #include "job/family.h"
+#include "job/place.h"
 
 bool check_parse_row(struct span line, struct cmng_row *ret)
 {
@@ -130,8 +131,8 @@ void check_entries(struct job *job)
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         struct job_entry *e = &job->entries[i];
         const struct ledger_entry *wanted = &job->msg.entries[i];
-        const struct cmng_row *row =
-            check_find(job->msg.rows, job->msg.n_rows, wanted->sec_tag, wanted->type);
+        struct place at = place_of(job->msg.product, wanted->sec_tag, wanted->type);
+        const struct cmng_row *row = check_find(job->msg.rows, job->msg.n_rows, at.sec_tag, at.type);
         if (row) {
             take_row(e, row, lists_digests);
         } else {
@@ -152,14 +153,26 @@ static bool is_product_tag(const struct job *job, uint32_t sec_tag)
     return false;
 }
 
+static bool is_listed_at(const struct cmng_row *row, struct place at)
+{
+    return row->sec_tag == at.sec_tag && row->type == at.type;
+}
+
 static bool is_entry(const struct job *job, const struct cmng_row *row)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
-        if (job->msg.entries[i].sec_tag == row->sec_tag && (uint32_t)job->msg.entries[i].type == row->type) {
+        const struct ledger_entry *e = &job->msg.entries[i];
+        if (is_listed_at(row, place_of(job->msg.product, e->sec_tag, e->type))) {
             return true;
         }
     }
     return false;
+}
+
+bool check_origin(const struct job *job, const struct cmng_row *row, struct place *ret_origin)
+{
+    struct place listed = {.sec_tag = row->sec_tag, .type = row->type};
+    return place_origin(job->msg.product, listed, ret_origin) && is_product_tag(job, ret_origin->sec_tag);
 }
 
 /* A write whose tag was damaged on the way: what stands there now stood not there before, and is what we sent
@@ -179,9 +192,9 @@ static bool is_misdirected(const struct job *job, const struct cmng_row *row)
             }
             continue;
         }
-        bool is_same = lists_digests
-                           ? row->has_digest && digest_eq(&row->sha256, &job->msg.entries[i].expected)
-                           : row->type == (uint32_t)job->msg.entries[i].type;
+        const struct ledger_entry *e = &job->msg.entries[i];
+        bool is_same = lists_digests ? row->has_digest && digest_eq(&row->sha256, &e->expected)
+                                     : row->type == place_of(job->msg.product, e->sec_tag, e->type).type;
         if (job->entries[i].writes > 0 && is_same) {
             return true;
         }
@@ -196,8 +209,9 @@ bool check_is_misdirected(const struct job *job, const struct cmng_row *row)
 
 static bool is_stray(const struct job *job, const struct cmng_row *row)
 {
+    struct place origin;
     bool is_under_product =
-        row->type < CRED_TYPES && is_product_tag(job, row->sec_tag) && !is_entry(job, row);
+        check_origin(job, row, &origin) && origin.type < CRED_TYPES && !is_entry(job, row);
     return is_under_product || is_misdirected(job, row);
 }
 
@@ -223,7 +237,7 @@ bool check_is_plain(const struct job *job)
         bool is_products = false;
         for (uint32_t k = 0; k < job->msg.product->n_entries; k++) {
             const struct product_entry *e = &job->msg.product->entries[k];
-            is_products = is_products || (e->sec_tag == row->sec_tag && (uint32_t)e->type == row->type);
+            is_products = is_products || is_listed_at(row, place_of(job->msg.product, e->sec_tag, e->type));
         }
         if (!is_products && !sec_tag_is_reserved(row->sec_tag)) {
             return false;

@@ -5,6 +5,7 @@
 #define CERTLINE_JOB_CHECK_H
 
 #include "job/job.h"
+#include "job/place.h"
 
 /* One row `%CMNG: tag,type[,"sha"]`. False when it is not such a row, digest length included. */
 bool check_parse_row(struct span line, struct cmng_row *ret);
@@ -24,6 +25,9 @@ void check_entries(struct job *job);
 /* A row under one of the product's tags that is none of its entries (types 0 to 4). Index, or -1. `from`
  * starts. */
 int check_next_stray(const struct job *job, uint32_t from);
+
+/* What a row under one of the product's tags is in the product's terms; false for every other row. */
+bool check_origin(const struct job *job, const struct cmng_row *row, struct place *ret_origin);
 
 /* This row is one of our own writes that a damaged command put under another tag. */
 bool check_is_misdirected(const struct job *job, const struct cmng_row *row);

@@ -385,6 +385,21 @@ static void left_badly(struct job *job, int64_t now_us)
     start_row(job, now_us);
 }
 
+/* The rules for products with native TLS are others: their commands are the front end's. */
+static enum row_group group_of(const struct job *job, const struct row *row)
+{
+    bool is_native = job->msg.product && job->msg.product->native_tls;
+    if (is_native && row->group == GROUP_WRITE) {
+        return GROUP_NATIVE_WRITE;
+    }
+    return is_native && row->group == GROUP_DELETE ? GROUP_NATIVE_DELETE : row->group;
+}
+
+static bool is_native_group(enum row_group group)
+{
+    return group == GROUP_NATIVE_WRITE || group == GROUP_NATIVE_DELETE;
+}
+
 static void count_against_entry(struct job *job, const struct row *row, int code)
 {
     if (row->group == GROUP_KEYGEN && code != CODE_TIMEOUT) {
@@ -393,7 +408,8 @@ static void count_against_entry(struct job *job, const struct row *row, int code
     if (row->group == GROUP_WRITE) {
         struct job_entry *e = &job->entries[job->entry];
         e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
-        e->refusals = (uint8_t)(e->refusals + (code == 527));
+        bool is_native_no = code == CODE_ERROR && group_of(job, row) == GROUP_NATIVE_WRITE;
+        e->refusals = (uint8_t)(e->refusals + (code == 527 || is_native_no));
         if (code == 527 ||
             code == CODE_ERROR) { /* the certificate is sound, so it did not arrive as it left */
             rows_note_damage(job, job->entry);
@@ -435,11 +451,13 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
 static void on_no(struct job *job, int code, int64_t now_us)
 {
     const struct row *row = current(job);
-    const struct no_rule *rule = plan_no_rule(row->group, code);
+    enum row_group group = group_of(job, row);
+    const struct no_rule *rule = plan_no_rule(group, code);
     count_against_entry(job, row, code);
-    /* A list that never ends while small commands work is one that the AT host's reply buffer cannot hold. */
-    if ((job->row == PLAN_LIST || job->row == PLAN_PROVE) && code == CODE_TIMEOUT &&
-        job->no_taken[job->row] > 0) {
+    /* A list that never ends while small commands work is one that the AT host's reply buffer cannot hold;
+     * Serial Modem and Serial LTE Modem say ERROR then. */
+    bool is_too_long = code == CODE_TIMEOUT || code == CODE_ERROR;
+    if ((job->row == PLAN_LIST || job->row == PLAN_PROVE) && is_too_long && job->no_taken[job->row] > 0) {
         job->lists_by_tag = true;
     }
     if (row->group == GROUP_LEAVE && job->no_taken[job->row] >= rule->times) {
@@ -449,7 +467,10 @@ static void on_no(struct job *job, int code, int64_t now_us)
     }
     if (rule->action == NO_END || job->no_taken[job->row] >= rule->times) {
         note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
-        end_by_rule(job, rule, code, now_us);
+        if (is_native_group(group) && code == CODE_ERROR) {
+            rows_end_native_refused(job);
+        }
+        end_by_rule(job, rule, code, now_us); /* a verdict that stands already stays */
         return;
     }
     if (rule->action != NO_IGNORE) {

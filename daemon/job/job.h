@@ -169,6 +169,7 @@ struct job {
     bool key_was_deleted;              /* and was not seen gone yet */
     bool key_is_sure;                  /* a list that says something odd about the key was read twice */
     char key_why[VERDICT_DETAIL_SIZE]; /* what was wrong with the last answer about a key */
+    bool native_took;                  /* AT#XCMNG has said OK in this job */
     bool has_possession;               /* proven in this job */
     bool has_token;                    /* of attestation, in keygen.reply, not checked yet */
     uint8_t possess_tries, attest_tries;

@@ -52,6 +52,7 @@ enum plan_row {
     PLAN_DELETE_ENTRY,
     PLAN_SEE_GONE,
     PLAN_WRITE_CA,
+    PLAN_EXPOSE_LATE,
     PLAN_EXPOSED,
     PLAN_STILL_HERE,
     PLAN_WRITE_BUNDLE_CA,
@@ -91,6 +92,8 @@ enum row_group {
     GROUP_LIST,
     GROUP_DELETE,
     GROUP_WRITE,
+    GROUP_NATIVE_WRITE, /* of products with native TLS, in place of WRITE and DELETE */
+    GROUP_NATIVE_DELETE,
     GROUP_KEYGEN,
     GROUP_TOKEN,
     GROUP_LEAVE

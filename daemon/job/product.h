@@ -46,6 +46,7 @@ struct product {
     bool final_line_end; /* a line end behind the last line */
     enum product_proof proof;
     bool possession;
+    bool native_tls;  /* boards run Serial LTE Modem with TLS of its own: job/place.h */
     bool attestation; /* the board's attestation token is asked for and kept */
     enum product_leave leave;
     bool erases_keys; /* the station forgets private and pre-shared keys once a board has passed with them */

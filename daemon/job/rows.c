@@ -21,6 +21,7 @@
 #define LIST_READS_MAX 4
 #define QUIET_US       (300 * US_PER_MS)
 #define AT_LINE_MAX    4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
+#define SUPPLY_MIN_MV  3000 /* below it the modem's warning is active from the start (%XPOFWARN) */
 
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
                       const char *detail)
@@ -115,9 +116,26 @@ static int64_t nth_tag(const struct job *job, uint32_t n)
     return -1;
 }
 
+/* What the n-th list is asked for, where the whole one is too long; a tag of -1: there are no more. With
+ * native TLS each type of a tag has a tag of its own in the modem. */
+struct nth_list {
+    int64_t sec_tag;
+    struct place place;
+};
+
+static struct nth_list nth_list(const struct job *job, uint32_t n)
+{
+    const struct product *p = job->msg.product;
+    struct nth_list list = {.sec_tag = nth_tag(job, p->native_tls ? n / CRED_TYPES : n)};
+    if (list.sec_tag >= 0) {
+        list.place = place_of(p, (uint32_t)list.sec_tag, n % CRED_TYPES);
+    }
+    return list;
+}
+
 bool rows_if_list_by_tag(struct job *job)
 {
-    return job->lists_by_tag && nth_tag(job, job->list_tag) >= 0;
+    return job->lists_by_tag && nth_list(job, job->list_tag).sec_tag >= 0;
 }
 
 bool rows_if_not_claimed(struct job *job)
@@ -150,7 +168,7 @@ static bool is_to_write(const struct job *job, uint32_t i)
            job->entries[i].writes < WRITES_MAX;
 }
 
-bool rows_if_to_expose(struct job *job)
+static bool needs_expose(const struct job *job)
 {
     if (job->msg.bundle[0] == '\0' || job->is_exposed || job->expose_is_out) {
         return false;
@@ -164,6 +182,18 @@ bool rows_if_to_expose(struct job *job)
         }
     }
     return false;
+}
+
+/* Whether a build has AT#XCMNG is seen when it takes something: what is the same for every board goes first,
+ * and only then is a bundle spent. */
+bool rows_if_to_expose(struct job *job)
+{
+    return needs_expose(job) && !(job->msg.product->native_tls && rows_if_shared_ca(job));
+}
+
+bool rows_if_to_expose_late(struct job *job)
+{
+    return needs_expose(job);
 }
 
 bool rows_if_stray(struct job *job)
@@ -265,13 +295,21 @@ bool rows_if_to_leave(struct job *job)
 
 /* ---- sending ---- */
 
-static void head_begin(struct job *job, struct buf *b, uint32_t opcode, uint32_t sec_tag)
+#define CMNG  "AT%CMNG="
+#define XCMNG "AT#XCMNG="
+
+static void head_begin_as(struct job *job, struct buf *b, const char *name, uint32_t opcode, uint32_t sec_tag)
 {
     buf_init(b, job->head, sizeof(job->head));
-    buf_add_str(b, "AT%CMNG=");
+    buf_add_str(b, name);
     buf_add_u64(b, opcode);
     buf_add_char(b, ',');
     buf_add_u64(b, sec_tag);
+}
+
+static void head_begin(struct job *job, struct buf *b, uint32_t opcode, uint32_t sec_tag)
+{
+    head_begin_as(job, b, CMNG, opcode, sec_tag);
 }
 
 static void head_type(struct buf *b, uint32_t type)
@@ -282,17 +320,28 @@ static void head_type(struct buf *b, uint32_t type)
 
 void rows_send_list_tag(struct job *job, struct chat_command *command)
 {
+    struct nth_list list = nth_list(job, job->list_tag);
     struct buf b;
-    head_begin(job, &b, 1, (uint32_t)nth_tag(job, job->list_tag));
+    if (job->msg.product->native_tls) {
+        head_begin(job, &b, 1, list.place.sec_tag);
+        head_type(&b, list.place.type);
+    } else {
+        head_begin(job, &b, 1, (uint32_t)list.sec_tag);
+    }
     command->head = buf_span(&b);
 }
 
 void rows_send_delete_stray(struct job *job, struct chat_command *command)
 {
     const struct cmng_row *row = &job->msg.rows[job->stray];
+    struct place at = {.sec_tag = row->sec_tag, .type = row->type}, origin;
+    bool is_native = job->msg.product->native_tls && check_origin(job, row, &origin);
+    if (is_native) { /* what went astray may stand where AT#XCMNG has no name for it */
+        at = origin;
+    }
     struct buf b;
-    head_begin(job, &b, 3, row->sec_tag);
-    head_type(&b, row->type);
+    head_begin_as(job, &b, is_native ? XCMNG : CMNG, 3, at.sec_tag);
+    head_type(&b, at.type);
     command->head = buf_span(&b);
     job->is_dirty = job->wrote_anything = true;
 }
@@ -305,31 +354,36 @@ void rows_head_entry(struct job *job, uint32_t entry, uint32_t opcode, struct ch
     command->head = buf_span(&b);
 }
 
-static void head_entry(struct job *job, struct buf *b, uint32_t opcode)
+/* A change of the entry in hand. */
+static void head_change(struct job *job, struct buf *b, uint32_t opcode)
 {
-    head_begin(job, b, opcode, job->msg.entries[job->entry].sec_tag);
-    head_type(b, job->msg.entries[job->entry].type);
+    const struct ledger_entry *e = &job->msg.entries[job->entry];
+    head_begin_as(job, b, job->msg.product->native_tls ? XCMNG : CMNG, opcode, e->sec_tag);
+    head_type(b, e->type);
 }
 
 void rows_send_delete_entry(struct job *job, struct chat_command *command)
 {
     struct buf b;
-    head_entry(job, &b, 3);
+    head_change(job, &b, 3);
     command->head = buf_span(&b);
     job->is_dirty = job->wrote_anything = true;
 }
 
 void rows_send_list_entry(struct job *job, struct chat_command *command)
 {
+    const struct ledger_entry *e = &job->msg.entries[job->entry];
+    struct place at = place_of(job->msg.product, e->sec_tag, e->type);
     struct buf b;
-    head_entry(job, &b, 1);
+    head_begin(job, &b, 1, at.sec_tag);
+    head_type(&b, at.type);
     command->head = buf_span(&b);
 }
 
 void rows_send_write(struct job *job, struct chat_command *command)
 {
     struct buf b;
-    head_entry(job, &b, 0);
+    head_change(job, &b, 0);
     buf_add_str(&b, ",\"");
     command->head = buf_span(&b);
     command->content = check_content(job, job->entry);
@@ -582,6 +636,23 @@ static enum row_next refuse_identity(struct job *job, enum reason reason, const 
     return ROW_JUMP;
 }
 
+/* Only Serial LTE Modem has AT#XCMNG; and a modem that reads what is written as type 0 takes no key there,
+ * though no recording of that is known. */
+static enum row_next allow_native(struct job *job)
+{
+    if (job->front == CONTACT_FRONT_SHELL || job->has_transfer) {
+        return job_end(
+            job, OUTCOME_FAIL, FAULT_BOARD, REASON_wrong_front_end,
+            "the product is for Serial LTE Modem with native TLS, and this board has other firmware");
+    }
+    if (family_traits((enum modem_family)job->family)->checks_content) {
+        return refuse_identity(
+            job, REASON_firmware_not_allowed,
+            "native TLS stores keys as certificates, and this modem firmware takes certificates only there");
+    }
+    return ROW_NEXT;
+}
+
 enum row_next rows_end_allow(struct job *job)
 {
     const struct product *p = job->msg.product;
@@ -596,7 +667,7 @@ enum row_next rows_end_allow(struct job *job)
             job, REASON_firmware_not_allowed,
             "this modem firmware lists no digests, and the product asks for proof by digest");
     }
-    return ROW_NEXT;
+    return p->native_tls ? allow_native(job) : ROW_NEXT;
 }
 
 enum row_next rows_end_power(struct job *job)
@@ -658,7 +729,7 @@ enum row_next rows_end_list_tag(struct job *job)
     if (job->lines_seen == 0 && job->list_tag == 0) {
         job->msg.n_rows = 0;
     }
-    if (nth_tag(job, ++job->list_tag) >= 0) {
+    if (nth_list(job, ++job->list_tag).sec_tag >= 0) {
         return ROW_SAME;
     }
     job->list_tag = 0;
@@ -683,6 +754,22 @@ static uint32_t decimal_len(uint32_t value)
     return n;
 }
 
+static bool exceeds_native_room(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        size_t need = 0;
+        for (uint32_t k = 0; k < job->msg.n_entries; k++) {
+            const struct ledger_entry *e = &job->msg.entries[k];
+            bool is_same_tag = e->sec_tag == job->msg.entries[i].sec_tag;
+            need += is_same_tag ? place_native_need(e->type, check_content(job, k).len) : 0;
+        }
+        if (need > PLACE_NATIVE_ROOM) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum row_next rows_end_digest(struct job *job)
 {
     job->is_digested = true;
@@ -693,12 +780,18 @@ enum row_next rows_end_digest(struct job *job)
             dialogue_add_secret(&job->dialogue, content);
         }
         /* AT%CMNG=0,<tag>,<type>,"<content>" */
+        size_t name_len = strlen(job->msg.product->native_tls ? XCMNG : CMNG);
+        size_t around = name_len + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + 1;
         bool fits_frames = job->has_transfer && content.len <= FRAMES_CONTENT_MAX;
-        if (!fits_frames && 8 + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + content.len + 1 > AT_LINE_MAX) {
+        if (!fits_frames && around + content.len > AT_LINE_MAX) {
             return rows_end_for_entry(
                 job, i, FAULT_CREDENTIAL, REASON_too_long,
                 "the whole command is longer than the 4,095 characters that the AT host takes");
         }
+    }
+    if (job->msg.product->native_tls && exceeds_native_room(job)) {
+        return job_end(job, OUTCOME_FAIL, FAULT_CREDENTIAL, REASON_too_long,
+                       "native TLS loads at most 4,096 octets of one tag, and these are more together");
     }
     check_entries(job);
     return ROW_NEXT;
@@ -744,6 +837,12 @@ static enum row_next end_by_evidence(struct job *job, uint32_t i)
     const struct job_entry *e = &job->entries[i];
     if (e->timeouts >= WRITES_MAX) {
         return end_wedged(job, i);
+    }
+    if (!e->is_present && job->msg.product->native_tls && job->native_took) {
+        return rows_end_for_entry(
+            job, i, FAULT_BOARD, REASON_wrong_front_end,
+            "AT#XCMNG said OK twice and the modem lists nothing: builds since 2024 keep "
+            "it elsewhere, where nothing proves it");
     }
     if (!e->is_present) {
         bool was_lost = e->timeouts > 0 || e->refusals > 0;
@@ -824,7 +923,8 @@ static enum row_next decide_strays(struct job *job)
         if (check_is_misdirected(job, row)) {
             continue; /* our own doing, to be undone whatever the product says of others' entries */
         }
-        if (row->type == CRED_PRIVATE_KEY) {
+        struct place origin;
+        if (check_origin(job, row, &origin) && origin.type == CRED_PRIVATE_KEY) {
             return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_key,
                            "a private key that no product of this station put there");
         }
@@ -882,8 +982,41 @@ enum row_next rows_end_exposed(struct job *job)
 
 enum row_next rows_end_write(struct job *job)
 {
+    job->native_took = job->msg.product->native_tls;
     job->entries[job->entry].is_right = true; /* so said the modem; the list will judge */
     return ROW_SAME;
+}
+
+/* In this job, or in one before it whose work is still there. */
+static bool has_taken_native(const struct job *job)
+{
+    bool has = job->native_took;
+    for (uint32_t i = 0; i < job->msg.n_entries; i++) {
+        has = has || job->entries[i].is_right;
+    }
+    return has;
+}
+
+/* AT#XCMNG was refused for good and gives no reasons: what was seen must do. */
+void rows_end_native_refused(struct job *job)
+{
+    char memory[VERDICT_DETAIL_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    buf_add_str(&b, plan_row((enum plan_row)job->row)->name);
+    buf_add_str(&b, ": AT#XCMNG: ERROR");
+    if (job->warned_mv > 0 && job->warned_mv < SUPPLY_MIN_MV) {
+        buf_add_str(&b, ", supply ");
+        buf_add_u64(&b, job->warned_mv);
+        buf_add_str(&b, " mV");
+        job_end(job, OUTCOME_FAIL, FAULT_FIXTURE, REASON_supply_low, memory);
+    } else if (!has_taken_native(job)) {
+        buf_add_str(&b, ": it takes Serial LTE Modem built with native TLS, with room in the modem's memory");
+        job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_wrong_front_end, memory);
+    } else {
+        buf_add_str(&b, ", which gives no reason; others were taken, so the modem's memory may be full");
+        job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_memory_full, memory);
+    }
 }
 
 /* "2 of 5 writes arrived damaged; writing in chunks worked", or nothing. */

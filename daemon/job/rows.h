@@ -19,6 +19,7 @@ bool rows_if_not_claimed(struct job *job);
 bool rows_if_not_digested(struct job *job);
 bool rows_if_unexplained(struct job *job);
 bool rows_if_to_expose(struct job *job);
+bool rows_if_to_expose_late(struct job *job);
 bool rows_if_stray(struct job *job);
 bool rows_if_to_vanish(struct job *job);
 bool rows_if_vanished(struct job *job);
@@ -74,6 +75,9 @@ enum row_next rows_end_gone(struct job *job);
 enum row_next rows_end_exposed(struct job *job);
 enum row_next rows_end_write(struct job *job);
 enum row_next rows_end_judge(struct job *job);
+
+/* AT#XCMNG said ERROR too often: sets the verdict. */
+void rows_end_native_refused(struct job *job);
 
 /* Keys that boards make, and their possession: rows_key.c */
 bool rows_if_key(struct job *job);

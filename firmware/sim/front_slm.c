@@ -6,8 +6,8 @@
  * skipped.
  *
  * Native TLS keeps credentials where its own stack can read them back: AT#XCMNG writes tag and type as modem
- * tag tag * 10 + type, always with type 0, whatever they are. Its errors have no number. List is refused, and
- * so is reading types 1, 2 and 3:
+ * tag tag * 10 + type, always with type 0, whatever they are: types beyond 4 as well, which end up in another
+ * tag's places. Its errors have no number. List is refused, and so is reading types 1, 2 and 3:
  *
  *   > AT#XCMNG=0,321,1,"-----BEGIN…"   < OK
  *   > AT%CMNG=1,3211,0                 < %CMNG: 3211,0,"EA89…"  < OK
@@ -23,6 +23,7 @@
 #define LINE_MAX_SLM 4096
 #define RX_SIZE      768
 #define NATIVE_TAGS  (2147483647u / 10)
+#define NATIVE_TYPES UINT16_MAX /* read as an unsigned short and looked at no further */
 
 enum { XCMNG_WRITE, XCMNG_LIST, XCMNG_READ, XCMNG_DELETE };
 
@@ -59,7 +60,7 @@ static bool rewrite(struct slm *s, char *parameters, char **ret_line)
     char head[48];
 
     s->sec_tag = sim_args_number(&a, NATIVE_TAGS);
-    s->type = sim_args_number(&a, 4);
+    s->type = sim_args_number(&a, NATIVE_TYPES);
     const char *content = op == XCMNG_WRITE ? sim_args_string(&a, &content_len) : NULL;
     bool is_hidden = op == XCMNG_READ && s->type >= 1 && s->type <= 3;
     if (!sim_args_end(&a) || op == XCMNG_LIST || is_hidden || *parameters != '=')

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "job/check.h"
+#include "job/place.h"
 #include "pki/digest.h"
 #include "pki/pem.h"
 #include "support/keygenkit.h"
@@ -84,6 +85,16 @@ void rig_init_board(struct rig *rig, const struct simboard_config *config)
     rig->now_us = 5 * US_PER_S; /* booted long ago */
     simboard_run(rig->board, rig->now_us);
     simboard_port_open(rig->board, rig->now_us);
+}
+
+void rig_init_native(struct rig *rig, enum sim_family family)
+{
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.family = family;
+    config.front = SIM_FRONT_SLM_TLS;
+    config.term = SIM_TERM_CRLF;
+    rig_init_board(rig, &config);
+    rig->product.native_tls = true;
 }
 
 static int64_t clock_mono(const struct clock *clock)
@@ -182,7 +193,22 @@ void rig_restart(struct rig *rig)
     rig->records = 0;
 }
 
+unsigned rig_writes(const struct rig *rig, enum cred_type type)
+{
+    struct place at = place_of(&rig->product, RIG_TAG, type);
+    return simboard_nvm_writes(rig->board, at.sec_tag, at.type);
+}
+
 /* ---- the played ledger ---- */
+
+/* Not just any content: a damaged command may have put the CA there. */
+static bool holds_key(const struct rig *rig)
+{
+    struct place at = place_of(&rig->product, RIG_TAG, CRED_PRIVATE_KEY);
+    struct simboard_entry entry;
+    return simboard_entry_find(rig->board, at.sec_tag, at.type, &entry) &&
+           span_is(span_of(entry.content, entry.len), key_text);
+}
 
 /* As the store has it: nothing before the certificate is issued. */
 static void play_keygen_entry(struct rig *rig, struct ledger_msg *msg, struct ledger_entry *e)
@@ -309,7 +335,7 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         break;
     case LEDGER_EXPOSE:
         if (rig->exposes == 0) { /* what stands there later may come from a job before */
-            rig->exposed_at_write += simboard_nvm_writes(rig->board, RIG_TAG, CRED_PRIVATE_KEY);
+            rig->exposed_at_write += holds_key(rig);
         }
         rig->exposes++;
         rig->state = rig->state == BUNDLE_BOUND ? BUNDLE_EXPOSED : rig->state;
@@ -462,7 +488,8 @@ bool rig_board_is_right(const struct rig *rig)
         uint8_t stored[2 * sizeof(ca_text)];
         size_t len = put_content(stored, wanted, rig->stores_crlf);
         struct simboard_entry entry;
-        if (!simboard_entry_find(rig->board, e->sec_tag, (unsigned)e->type, &entry) ||
+        struct place at = place_of(&rig->product, e->sec_tag, e->type);
+        if (!simboard_entry_find(rig->board, at.sec_tag, at.type, &entry) ||
             !span_eq(span_of((const char *)stored, len), span_of(entry.content, entry.len))) {
             return false;
         }

@@ -55,9 +55,9 @@ struct rig {
     struct ledger_msg *out;
     int64_t answer_us;
     uint32_t claims, exposes, records; /* answered well */
-    uint32_t exposed_at_write;  /* writes of a bundle's entry seen on the board before EXPOSED was answered */
-    bool stores_crlf;           /* as the last DIGEST said of the front end */
-    struct ledger_msg recorded; /* copy of the last RECORD; its dialogue is copied as well */
+    uint32_t exposed_at_write;         /* the board held the bundle's key before EXPOSED was answered */
+    bool stores_crlf;                  /* as the last DIGEST said of the front end */
+    struct ledger_msg recorded;        /* copy of the last RECORD; its dialogue is copied as well */
     char dialogue[JOB_DIALOGUE_SIZE];
 };
 
@@ -66,6 +66,8 @@ struct rig {
 void rig_init(struct rig *rig, enum sim_family family, enum sim_terminator term);
 /* The same with any board: start from SIMBOARD_CONFIG_DEFAULT. */
 void rig_init_board(struct rig *rig, const struct simboard_config *config);
+/* A board with Serial LTE Modem and its native TLS, and the same product with that option. */
+void rig_init_native(struct rig *rig, enum sim_family family);
 void rig_done(struct rig *rig);
 
 /* The same board for a product with source keygen: a CA from a file, the board's own key and a certificate
@@ -96,6 +98,9 @@ const struct verdict *rig_provision(struct rig *rig, bool is_fresh);
 
 /* The played ledger's answer to a message, for tests that have a station around the job. */
 void rig_play(struct rig *rig, struct ledger_msg *msg);
+
+/* How often the modem stored an entry of the product under RIG_TAG. */
+unsigned rig_writes(const struct rig *rig, enum cred_type type);
 
 /* The board holds exactly what the product asks for. */
 bool rig_board_is_right(const struct rig *rig);

@@ -54,6 +54,8 @@ static int make_folder(void **state)
     char set[8192];
     snprintf(set, sizeof(set), "%s%s", testpki_ca(pki), pemtext_amazon());
     write_file("set.pem", set);
+    snprintf(set, sizeof(set), "%1$s%1$s%1$s%1$s", pemtext_amazon());
+    write_file("many.pem", set);
 
     char cut[200];
     snprintf(cut, sizeof(cut), "%s", testpki_ca(pki));
@@ -68,8 +70,8 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"ca.pem",  "key.pem",   "cut.pem",     "empty.pem", "board.pem",
-                                        "set.pem", "other.pem", "config.toml", "pipe"};
+    static const char *const names[] = {"ca.pem",  "key.pem",  "cut.pem",   "empty.pem",   "board.pem",
+                                        "set.pem", "many.pem", "other.pem", "config.toml", "pipe"};
     for (size_t i = 0; i < COUNT(names); i++) {
         char path[128];
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -272,6 +274,21 @@ static const struct {
      {"9:1: source is \"keygen\": a board makes its key and gets a certificate for it, but no ca of its own; "
       "take "
       "it from a file, or use another source"}},
+    {RACK KEYGEN "native_tls = true\n" PAIR SIGNER,
+     {"9:14: native_tls and source \"keygen\" exclude each other: a key made by %KEYGEN never leaves the "
+      "modem, and native TLS has to read its key; write native_tls = false, or source = \"pool\" or "
+      "\"bound\""}},
+    {RACK PRODUCT "native_tls = true\n" ENTRY("214748365", "psk", "bundle")
+         ENTRY("214748365", "psk_identity", "bundle") ENTRY("214748364", "ca", "file") "file = \"ca.pem\"\n",
+     {"11:11: sec_tag is 214748365; with native_tls it must be from 0 to 214748364, since the modem keeps it "
+      "as "
+      "ten times as much and the type",
+      "15:11: sec_tag is 214748365; with native_tls it must be from 0 to 214748364, since the modem keeps it "
+      "as "
+      "ten times as much and the type"}},
+    {RACK PRODUCT "native_tls = true\n" PAIR CA("many.pem"),
+     {"22:8: @/many.pem: the certificates have 4752 octets together, and native TLS loads at "
+      "most 4096 of one tag, the board's own among them; keep those that the product needs"}},
     {RACK "[signer]\ncertificate = \"ca.pem\"\n",
      {"6:1: the CA's private key is not named; give key for a file, or module and token for PKCS#11"}},
     {RACK "[signer]\ncertificate = \"ca.pem\"\nkey = \"ca.key\"\nmodule = \"p.so\"\n",
@@ -668,6 +685,10 @@ static void the_canonical_text_is_this_one(void **state)
         "\"final_line_end\":true,\"job_limit_s\":60,\"leave\":\"cfun0\",\"line_end\":\"lf\","
         "\"model\":[],\"modem_firmware\":[\">=1.3.2\"],\"name\":\"p\",\"on_existing\":\"replace\","
         "\"possession\":false,\"proof\":\"digest\",\"second_visit\":\"compare\",\"source\":\"pool\"}");
+    config_free(config);
+    config = parse(RACK PRODUCT "native_tls = true\n" PAIR);
+    assert_true(config->products[0].native_tls);
+    assert_non_null(strstr(config->products[0].canonical, "\"native_tls\":true,"));
     config_free(config);
 }
 

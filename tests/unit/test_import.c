@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "exchange/import.h"
 #include "exchange/seen.h"
+#include "job/place.h"
 #include "keys/keys.h"
 #include "pki/content.h"
 #include "support/pemtext.h"
@@ -47,6 +48,8 @@ static struct fixture {
     struct keys *keys;
     char text[TEXT_SIZE];
 } f;
+
+static const char file_ca[4000]; /* its octets are not looked at */
 
 static struct product products[] = {
     {.name = "tracker",
@@ -90,6 +93,13 @@ static struct product products[] = {
      .source = SOURCE_POOL,
      .n_entries = 2,
      .entries = {{.sec_tag = TAG, .type = CRED_CLIENT_CERT, .from_bundle = true},
+                 {.sec_tag = TAG, .type = CRED_PRIVATE_KEY, .from_bundle = true}}},
+    {.name = "native",
+     .source = SOURCE_POOL,
+     .native_tls = true,
+     .n_entries = 3,
+     .entries = {{.sec_tag = TAG, .type = CRED_CA, .content = {file_ca, sizeof(file_ca)}},
+                 {.sec_tag = TAG, .type = CRED_CLIENT_CERT, .from_bundle = true},
                  {.sec_tag = TAG, .type = CRED_PRIVATE_KEY, .from_bundle = true}}},
     {.name = "test tag",
      .source = SOURCE_POOL,
@@ -446,6 +456,9 @@ static const struct refused_row refused_rows[] = {
      .imei = IMEI,
      .reason = "certificate_invalid",
      .says = "not of the product's device_id (row 1, client_cert). Have"},
+    {.product = "native",
+     .reason = "too_long",
+     .says = "at most 4,096 octets of one tag, and these are more together (row 1, client_cert). Leave"},
     {.product = "issued",
      .reason = "certificate_invalid",
      .says = "none of the given CAs (row 1, client_cert)"},
@@ -544,6 +557,25 @@ static void what_the_product_asks_for_is_taken(void **state)
     assert_counts(result, 3, 0, 0);
     json_free(result);
     issued->issuer = span_str(pemtext_amazon());
+}
+
+/* A tag's CA, certificate and key to the last octet that native TLS loads, and one more. */
+static void native_tls_has_a_room(void **state)
+{
+    (void)state;
+    struct product *native = product_of("native");
+    size_t room = PLACE_NATIVE_ROOM - 3 - strlen(f.p256.client_cert) - strlen(f.p256.private_key);
+    for (int over = 0; over <= 1; over++) {
+        native->final_line_end = true;
+        native->entries[0].content.len = room + (size_t)over;
+        f.text[0] = '\0';
+        ROW("id", "a", "product", "native", "client_cert", f.p256.client_cert, "private_key",
+            f.p256.private_key);
+        struct json *result = run();
+        assert_counts(result, !over, 0, over);
+        json_free(result);
+    }
+    native->entries[0].content.len = sizeof(file_ca);
 }
 
 static void a_dry_run_asks_and_stores_nothing(void **state)
@@ -778,6 +810,7 @@ int main(void)
         cmocka_unit_test_setup(a_key_stands_once_in_an_import, set_up),
         cmocka_unit_test_setup(each_bad_row_says_what_and_where, set_up),
         cmocka_unit_test_setup(what_the_product_asks_for_is_taken, set_up),
+        cmocka_unit_test_setup(native_tls_has_a_room, set_up),
         cmocka_unit_test_setup(a_dry_run_asks_and_stores_nothing, set_up),
         cmocka_unit_test_setup(a_bad_row_refuses_itself_only, set_up),
         cmocka_unit_test_setup(time_is_held_against_certificates, set_up),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "exchange/lint.h"
+#include "job/place.h"
 #include "pki/chain.h"
 #include "pki/content.h"
 #include "support/pemtext.h"
@@ -396,6 +397,38 @@ static void tags_that_are_not_ours(void **state)
     }
 }
 
+/* A product with native TLS: what of one tag does not fit into its buffer is stored and never loaded. */
+static void native_tls_has_a_room(void **state)
+{
+    (void)state;
+    static struct product product = {.final_line_end = true, .native_tls = true, .n_entries = 3};
+    static const struct lint_config config = {.now_s = NOW, .product = &product};
+    const struct lint_owner owner = {.id = "row 1"};
+    size_t own = strlen(rsa.client_cert) + 1 + strlen(rsa.private_key) + 1;
+    static const char ca[PLACE_NATIVE_ROOM]; /* its octets are not looked at */
+    for (size_t over = 0; over <= 1; over++) {
+        struct lint *lint = new_lint(&config);
+        struct lint_credential cert, key;
+        struct lint_report report = {0};
+        product.entries[0] = (struct product_entry){
+            .sec_tag = 7, .type = CRED_CA, .content = span_of(ca, PLACE_NATIVE_ROOM - own - 1 + over)};
+        product.entries[1] =
+            (struct product_entry){.sec_tag = 7, .type = CRED_CLIENT_CERT, .from_bundle = true};
+        product.entries[2] =
+            (struct product_entry){.sec_tag = 7, .type = CRED_PRIVATE_KEY, .from_bundle = true};
+        assert_int_equal(lint_text(lint, CRED_CLIENT_CERT, span_str(rsa.client_cert), &report, &cert), 0);
+        assert_int_equal(lint_text(lint, CRED_PRIVATE_KEY, span_str(rsa.private_key), &report, &key), 0);
+        const struct lint_credential *const all[CRED_TYPES] = {
+            [CRED_CLIENT_CERT] = &cert, [CRED_PRIVATE_KEY] = &key};
+        lint_room(lint, &owner, all, &report);
+        assert_string_equal(names_of(&report), over ? " native_tls_room" : "");
+        assert_int_equal(lint_is_refused(&report), over);
+        lint_credential_done(&cert);
+        lint_credential_done(&key);
+        lint_free(lint);
+    }
+}
+
 static void reports_are_bounded(void **state)
 {
     (void)state;
@@ -415,7 +448,7 @@ int main(void)
         cmocka_unit_test(commands_are_measured),        cmocka_unit_test(chains_are_checked),
         cmocka_unit_test(twins_are_found_across_files), cmocka_unit_test(names_follow_the_products_scheme),
         cmocka_unit_test(identities_are_judged_too),    cmocka_unit_test(tags_that_are_not_ours),
-        cmocka_unit_test(reports_are_bounded),
+        cmocka_unit_test(native_tls_has_a_room),        cmocka_unit_test(reports_are_bounded),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }

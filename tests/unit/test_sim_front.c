@@ -296,7 +296,10 @@ static void test_native_tls(void **state)
         {"AT#XCMNG=3,321,3\r\n", OK},
         {"AT#XCMNG=0,214748364,0,\"x\"\r\n", OK},
         {"AT#XCMNG=0,214748365,0,\"x\"\r\n", ERROR},
-        {"AT#XCMNG=0,1,5,\"x\"\r\n", ERROR},
+        {"AT#XCMNG=0,1,5,\"x\"\r\n", OK}, /* types are not looked at */
+        {"AT#XCMNG=0,1,27,\"y\"\r\n", OK},
+        {"AT#XCMNG=0,1,65536,\"x\"\r\n", ERROR},
+        {"AT#XCMNG=0,214748364,8,\"x\"\r\n", ERROR}, /* beyond the modem's tags */
         {"AT#XCMNG=0,1,0\r\n", ERROR},
         {"AT#XCMNG=4,1,0\r\n", ERROR},
         {"AT#XCMNG\r\n", ERROR},
@@ -308,7 +311,9 @@ static void test_native_tls(void **state)
     struct simboard_entry e;
 
     RUN(h, rows);
-    assert_int_equal(simboard_entry_count(h->b), 3);
+    assert_int_equal(simboard_entry_count(h->b), 5);
+    assert_true(simboard_entry_find(h->b, 15, 0, &e));
+    assert_true(simboard_entry_find(h->b, 37, 0, &e));
     assert_true(simboard_entry_find(h->b, 3214, 0, &e));
     assert_memory_equal(e.content, "identity", 8);
     assert_true(simboard_entry_find(h->b, 4, 0, &e));

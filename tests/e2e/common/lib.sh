@@ -217,7 +217,7 @@ control() { tool control "$dir/control" "$@" || fail "boards: $*"; }
 # on two boards, and what a board holds of a bundle is what the record says of it. Prints how many boards passed.
 check_memory() {
     control state >"$dir/boards.now"
-    tool memory "$url" "$dir/boards.now" "$dir/bundles.ndjson" "$dir/ca.pem"
+    tool memory "$url" "$dir/boards.now" "$dir/bundles.ndjson" "$dir/ca.pem" "$@"
 }
 
 # The chain of events, recomputed by other code than the station's.

@@ -185,7 +185,13 @@ def half(url, name):
             unsent = int.from_bytes(fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
-def memory(url, state, bundle_file, ca_file):
+def mapped(place):
+    """What AT#XCMNG keeps at this place of the modem, in the product's terms; other places as they are."""
+    tag, kind = place
+    return (tag // 10, tag % 10) if kind == 0 and tag // 10 == TAG else place
+
+
+def memory(url, state, bundle_file, ca_file, native=None):
     station, ca = Station(url), pathlib.Path(ca_file).read_text()
     made = {b["id"]: b for b in map(json.loads, open(bundle_file))}
     owner = {b["private_key"]: b["id"] for b in made.values()}
@@ -196,6 +202,8 @@ def memory(url, state, bundle_file, ca_file):
     for board in json.load(open(state))["boards"]:
         imei, slot = board["imei"], board["slot"]
         held = {(e["sec_tag"], e["type"]): e["content"] for e in board["entries"]}
+        if native:
+            held = {mapped(place): content for place, content in held.items()}
         key = held.get((TAG, 2))
         if key is not None:
             keys.setdefault(key, []).append(imei)
