@@ -49,6 +49,22 @@ static void print_refused(const struct rows *rows, uint64_t rows_before, const s
     print_detail(detail ? detail : "no detail was given", rows_before);
 }
 
+static void print_warnings(const struct rows *rows, uint64_t rows_before, const struct json *row)
+{
+    const struct json *list = json_get(row, "warnings");
+    int64_t number = 0;
+    json_as_i64(json_get(row, "row"), &number);
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *one = json_at(list, i);
+        const char *name = json_as_text(json_get(one, "name")),
+                   *member = json_as_text(json_get(one, "member")),
+                   *detail = json_as_text(json_get(one, "detail"));
+        rows_clear_progress(rows);
+        printf("%s:%" PRIu64 ": warning: %s%s%s: %s\n", rows->file, rows_before + (uint64_t)number,
+               name ? name : "", member ? " in " : "", member ? member : "", detail ? detail : "");
+    }
+}
+
 static int take_answer(struct rows *rows, uint64_t rows_before, const struct json *answer,
                        struct err_info *reterr)
 {
@@ -72,6 +88,7 @@ static int take_answer(struct rows *rows, uint64_t rows_before, const struct jso
         if (result && strcmp(result, "refused") == 0) {
             print_refused(rows, rows_before, row);
         }
+        print_warnings(rows, rows_before, row);
     }
     if (omitted > 0 && n.refused > (int64_t)json_count(results)) {
         rows_clear_progress(rows);

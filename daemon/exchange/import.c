@@ -25,6 +25,7 @@ struct item {
     uint32_t number;
     bool is_refused; /* before the store saw it */
     struct row_refusal refusal;
+    struct row_warnings warnings;
     struct store_op op;
     uint8_t *sealed; /* ROW_SEALED_MAX octets */
 };
@@ -112,6 +113,24 @@ static bool is_listed(struct import *import, bool is_refused)
     return false;
 }
 
+static int put_warnings(struct json *row, const struct row_warnings *warnings)
+{
+    struct json *list = warnings->n > 0 ? json_new_array() : NULL;
+    int rc = 0;
+    for (uint32_t i = 0; i < warnings->n; i++) {
+        const struct row_warning *warning = &warnings->at[i];
+        char detail[ROW_DETAIL_SIZE];
+        (void)snprintf(detail, sizeof(detail), "%s. %s", lint_fault_why(warning->fault),
+                       lint_fault_remedy(warning->fault));
+        struct json *one = json_new_object();
+        rc |= json_put_text(one, "name", lint_fault_name(warning->fault));
+        rc |= warning->member != NULL ? json_put_text(one, "member", warning->member) : 0;
+        rc |= json_put_text(one, "detail", detail);
+        rc |= json_append(list, one);
+    }
+    return rc != 0 || list == NULL ? rc : json_put(row, "warnings", list);
+}
+
 static int add_result(struct import *import, const struct item *item, const char *result, const char *reason,
                       const char *detail)
 {
@@ -130,6 +149,7 @@ static int add_result(struct import *import, const struct item *item, const char
     if (detail != NULL) {
         rc |= json_put_text(row, "detail", detail);
     }
+    rc |= reason == NULL ? put_warnings(row, &item->warnings) : 0;
     if (rc != 0) {
         json_free(row);
     } else {
@@ -254,6 +274,7 @@ static int take_row(struct import *import, struct item *item, struct span text)
         return fail(import, rc, why.text);
     }
     item->is_refused = rc == 1;
+    item->warnings = *row_warnings(import->reader);
     item->op.import.is_dry_run = import->config.is_dry_run;
     return item->is_refused ? 0 : check_twins(import, item);
 }

@@ -52,6 +52,7 @@ int import_feed(struct import *import, struct span octets, struct err_info *rete
  * The end of the input: a last line without line end is a row. *ret is the caller's:
  *   {"taken":1,"duplicate":1,"refused":1,"rows":[{"row":1,"id":"…","result":"taken"},
  *    {"row":2,"id":"…","result":"refused","reason":"key_mismatch","detail":"…"}, …],"omitted":0}
+ * A row that was not refused may have "warnings":[{"name":"psk_short","member":"psk","detail":"…"}].
  * The first IMPORT_LISTED_MAX refused rows are listed and as many of the others; `omitted` counts the rest.
  * Returns 0 or negative with *reterr. The session can only be freed afterwards.
  */

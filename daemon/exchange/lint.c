@@ -22,7 +22,6 @@
 
 #define COMMAND_AROUND 15 /* AT%CMNG=0,,0,"" without tag and content */
 #define TAG_DIGITS     8  /* of a tag that is not known: as many as the usual ones have */
-#define PSK_SHORT      16 /* octets */
 
 struct lint {
     struct lint_config config;
@@ -48,6 +47,30 @@ const char *lint_level_name(enum lint_level level)
     static const char *const names[] = {
         [LINT_NOTE] = "note", [LINT_WARNING] = "warning", [LINT_REFUSED] = "refused"};
     return names[level];
+}
+
+const char *lint_fault_name(enum lint_fault fault)
+{
+    return fault_texts[fault].name;
+}
+
+const char *lint_fault_why(enum lint_fault fault)
+{
+    return fault_texts[fault].why;
+}
+
+const char *lint_fault_remedy(enum lint_fault fault)
+{
+    return fault_texts[fault].remedy;
+}
+
+size_t lint_command_length(const struct product *product, uint32_t sec_tag, size_t content_len)
+{
+    size_t digits = 1, native = product != NULL && product->native_tls; /* AT#XCMNG has a letter more */
+    for (uint32_t rest = sec_tag; rest > 9; rest /= 10) {
+        digits++;
+    }
+    return COMMAND_AROUND + native + (sec_tag == LINT_TAG_UNKNOWN ? TAG_DIGITS : digits) + content_len;
 }
 
 struct lint *lint_new(const struct lint_config *config)
@@ -335,14 +358,11 @@ static void judge_length(const struct lint *lint, const struct lint_credential *
                  CRED_CONTENT_MAX);
         return;
     }
-    char tag[16];
-    uint32_t number = tag_of(lint, credential->type);
-    int digits = number == LINT_TAG_UNKNOWN ? TAG_DIGITS : snprintf(tag, sizeof(tag), "%u", (unsigned)number);
-    bool is_native = lint->config.product != NULL && lint->config.product->native_tls;
-    int64_t command = COMMAND_AROUND + (is_native ? 1 : 0) + digits + len; /* AT#XCMNG has a letter more */
-    if (len > 0 && command > LINT_HOST_COMMAND_MAX) {
+    size_t command =
+        len > 0 ? lint_command_length(lint->config.product, tag_of(lint, credential->type), (size_t)len) : 0;
+    if (command > LINT_HOST_COMMAND_MAX) {
         lint_add(report, LINT_HOST_LENGTH, (int)credential->type, 0,
-                 "the command that writes it has %lld characters", (long long)command);
+                 "the command that writes it has %zu characters", command);
     }
 }
 
@@ -368,7 +388,7 @@ static void read_psk(struct lint_report *report, struct lint_credential *ret)
     ret->is_sound = is_psk(ret->text);
     if (!ret->is_sound) {
         lint_add(report, LINT_PSK, CRED_PSK, 0, "the pre-shared key is not hexadecimal text of whole octets");
-    } else if (ret->text.len < 2 * PSK_SHORT) {
+    } else if (ret->text.len < 2 * LINT_PSK_OCTETS_MIN) {
         lint_add(report, LINT_PSK_SHORT, CRED_PSK, 0, "the pre-shared key has %zu octets", ret->text.len / 2);
     }
 }

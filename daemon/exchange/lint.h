@@ -30,6 +30,7 @@ struct chain;
 
 #define LINT_FINDINGS_MAX     24
 #define LINT_WHAT_SIZE        240
+#define LINT_PSK_OCTETS_MIN   16         /* fewer can be guessed */
 #define LINT_TAG_UNKNOWN      UINT32_MAX /* eight digits are counted for it */
 
 enum lint_level {
@@ -117,6 +118,14 @@ enum lint_fault {
     LINT_FAULT_LIST(X)
 #undef X
 };
+
+const char *lint_fault_name(enum lint_fault fault);
+const char *lint_fault_why(enum lint_fault fault); /* and what to do about it: */
+const char *lint_fault_remedy(enum lint_fault fault);
+
+/* Characters of the command that writes a content of this length, carriage return not counted. `product` may
+ * be NULL. */
+size_t lint_command_length(const struct product *product, uint32_t sec_tag, size_t content_len);
 
 struct lint_finding {
     const char *name; /* stable */

@@ -44,6 +44,7 @@ struct row_reader {
     const struct product *product;
     struct store_import *out;
     struct row_refusal *refusal;
+    struct row_warnings warnings;
     struct content contents[CRED_TYPES];
     bool has[CRED_TYPES];
 
@@ -121,6 +122,11 @@ static int refuse_content(struct row_reader *r, const struct content *content, e
     const struct pem_finding *finding = fault == CONTENT_PEM_FORM ? pem_refusal(&content->pem) : NULL;
     return refuse_at(r, reasons[fault], cred_type_name(content->type), why, why->text,
                      finding != NULL ? pem_fault_text(finding->fault)->remedy : NULL);
+}
+
+const struct row_warnings *row_warnings(const struct row_reader *reader)
+{
+    return &reader->warnings;
 }
 
 /* ---- whose it is */
@@ -280,6 +286,9 @@ static int read_content(struct row_reader *r, enum cred_type type, const char *t
         return err_set(reterr, -ENOMEM, "%s", why.text);
     }
     r->has[type] = fault == CONTENT_GOOD;
+    if (fault == CONTENT_GOOD) {
+        row_warn_content(&r->warnings, &r->contents[type], r->config.now_s);
+    }
     return fault == CONTENT_GOOD ? 0 : refuse_content(r, &r->contents[type], fault, &why);
 }
 
@@ -498,6 +507,9 @@ static int seal_row(struct row_reader *r, uint8_t *sealed, struct err_info *rete
         out->credentials[n] = (struct store_credential){.type = type};
         items[n].type = type;
         int rc = add_content(r, type, &items[n].clear);
+        if (rc == 0) {
+            row_warn_length(&r->warnings, r->product, type, items[n].clear);
+        }
         rc = rc != 0 ? rc : describe(r, &out->credentials[n]);
         if (rc != 0) {
             return rc < 0 ? err_set(reterr, rc, "the station has no wrapping key") : rc;
@@ -568,6 +580,7 @@ int row_read(struct row_reader *reader, struct span text, uint32_t number, struc
     reader->number = number;
     reader->out = ret;
     reader->refusal = refusal;
+    reader->warnings.n = 0;
     int rc = read_all(reader, text, sealed, reterr);
     forget(reader);
     pki_scrub_stack();

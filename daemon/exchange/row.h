@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "exchange/row_warn.h"
 #include "job/product.h"
 #include "job/verdict.h"
 #include "pki/seal.h"
@@ -53,5 +54,8 @@ struct row_refusal {
  */
 int row_read(struct row_reader *reader, struct span text, uint32_t number, struct store_import *ret,
              uint8_t *sealed, struct row_refusal *refusal, struct err_info *reterr);
+
+/* Of the row that was read last, until the next one. */
+const struct row_warnings *row_warnings(const struct row_reader *reader);
 
 #endif

@@ -60,6 +60,10 @@ static enum content_fault read_certificate(const struct pem_block *block, int64_
     if (err != 0) {
         return fault_at(reterr, CONTENT_CERTIFICATE_INVALID, block->line, why.text);
     }
+    if (ret->not_after_s < ret->not_before_s) {
+        return fault_at(reterr, CONTENT_CERTIFICATE_INVALID, block->line,
+                        "its validity ends before it begins: have it issued again");
+    }
     if (now_s != CONTENT_TIME_UNKNOWN && ret->not_after_s < now_s) {
         return fault_at(
             reterr, CONTENT_CERTIFICATE_EXPIRED, block->line,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pki/pem.h"
+
 #define FOLDER "/usr/share/ca-certificates/mozilla/"
 
 static void must(int ok, const char *what)
@@ -81,4 +83,20 @@ size_t pemtext_make(const char *text, const struct pemtext_change *change, char 
         add(out, &len, change->behind, strlen(change->behind));
     }
     return len;
+}
+
+size_t pemtext_patch(const char *pem, const char *find, const char *put, char out[PEMTEXT_SIZE])
+{
+    struct pem read;
+    must(pem_parse(span_str(pem), &read) == 0 && read.n_blocks > 0, "not a PEM text");
+    struct span der = read.blocks[0].der;
+    char *at = memmem(der.at, der.len, find, strlen(find));
+    must(at != NULL, find);
+    must(strlen(find) == strlen(put), put);
+    memcpy(at, put, strlen(put));
+    int64_t n = pem_write(&read, (struct pem_style){.final_line_end = true}, out, PEMTEXT_SIZE - 1);
+    pem_done(&read);
+    must(n > 0, "it does not fit");
+    out[n] = '\0';
+    return (size_t)n;
 }

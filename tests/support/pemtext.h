@@ -24,4 +24,8 @@ struct pemtext_change {
 /* Writes the changed text and a NUL to `out` (PEMTEXT_SIZE octets); returns its length. */
 size_t pemtext_make(const char *text, const struct pemtext_change *change, char *out);
 
+/* The first block with octets of its content replaced by as many others, where they stand first: dates of a
+ * certificate, say. Returns the length. */
+size_t pemtext_patch(const char *pem, const char *find, const char *put, char out[PEMTEXT_SIZE]);
+
 #endif

@@ -345,6 +345,46 @@ static void test_station_refuses(void **state)
     rig_done(&rig);
 }
 
+/* A wall clock that somebody sets while the station runs, forwards or back; what a time server corrects is
+ * none. */
+static int64_t wall_offset_ms;
+static int64_t (*wall_of_rig)(const struct clock *);
+
+static int64_t set_wall_ms(const struct clock *clock)
+{
+    return wall_of_rig(clock) + wall_offset_ms;
+}
+
+static void test_clock_jumps(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t offset_ms;
+        enum outcome outcome;
+        enum reason reason;
+    } rows[] = {
+        {30000, OUTCOME_PASS, REASON_ok},
+        {-30000, OUTCOME_PASS, REASON_ok},
+        {INT64_C(3600000), OUTCOME_ERROR, REASON_clock_wrong},
+        {INT64_C(-3600000), OUTCOME_ERROR, REASON_clock_wrong},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct rig rig;
+        rig_init_keygen(&rig, SIM_F2B);
+        wall_of_rig = rig.clock.wall_ms;
+        wall_offset_ms = 0;
+        rig.clock.wall_ms = set_wall_ms;
+        issuer_free(rig.issuer);
+        rig.issuer = issuer_new(&(struct issuer_config){
+            .signer = rig.signer, .keys = rig.keys, .clock = &rig.clock, .validity_days = 365});
+        wall_offset_ms = rows[i].offset_ms;
+        rig_provision(&rig, true);
+        assert_verdict(&rig, rows[i].outcome, rows[i].reason);
+        assert_int_equal(certs_written(&rig), rows[i].outcome == OUTCOME_PASS);
+        rig_done(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_lost_key),
         cmocka_unit_test(test_other_key),
         cmocka_unit_test(test_station_refuses),
+        cmocka_unit_test(test_clock_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,8 @@ static const struct damage {
     {{.find = "-----END", .put = "----END"}, " no_end", 0, 0, true, false},
     {{.find = "-----END", .put = "~~~~"}, " no_end", 0, 0, true, false},
     {{.find = "M", .put = "?"}, " bad_base64", 2, 1, true, false},
+    {{.find = "-----BEGIN", .put = "--BEGIN"}, " not_pem", 0, 0, true, false},
+    {{.find = "END CERTIFICATE", .put = "END PRIVATE KEY"}, " labels_differ", 0, 0, true, false},
     {{.find = "MI", .put = "M"}, " line_width bad_base64", 0, 0, true, false},
 };
 
@@ -197,6 +199,11 @@ static void contents_are_judged(void **state)
     (void)snprintf(keys, sizeof(keys), "%s%s", bundle.private_key, other.private_key);
     static const char fake[] = "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"
                                "\n-----END CERTIFICATE-----\n";
+    char early[PEMTEXT_SIZE], dates[PEMTEXT_SIZE], broken[PEMTEXT_SIZE];
+    (void)pemtext_patch(bundle.client_cert, "240101000000Z", "310101000000Z", early);
+    (void)pemtext_patch(bundle.client_cert, "491231235959Z", "231231235959Z", dates);
+    (void)pemtext_make(bundle.private_key, &(struct pemtext_change){.find = "MI", .put = "AA"}, broken);
+    static const char public[] = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n";
     static const char encrypted[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n"
                                     "-----END ENCRYPTED PRIVATE KEY-----\n";
     const struct {
@@ -218,6 +225,10 @@ static void contents_are_judged(void **state)
         {CRED_CLIENT_CERT, p384.client_cert, "", NOW},
         {CRED_CLIENT_CERT, bundle.client_cert, " certificate_expired", 2840140800},
         {CRED_CLIENT_CERT, bundle.client_cert, " clock_not_set", 86400},
+        {CRED_CLIENT_CERT, early, " certificate_not_yet_valid", NOW},
+        {CRED_CLIENT_CERT, dates, " certificate_dates", NOW},
+        {CRED_PRIVATE_KEY, broken, " key_invalid", NOW},
+        {CRED_CLIENT_CERT, public, " not_a_credential", NOW},
         {CRED_CLIENT_CERT, testpki_ca(pki), " ca_as_client", NOW},
         {CRED_CA, bundle.client_cert, " no_ca", NOW},
         {CRED_PSK, "6e7266393174657374", " psk_short", NOW},
