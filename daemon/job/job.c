@@ -687,14 +687,21 @@ static enum row_next take_answer(struct job *job)
     return ROW_NEXT;
 }
 
-/* A refusal is nobody's failure to provision: only a board that holds another one's key counts against yield.
- */
+/* A refusal is nobody's failure to provision: only a board that holds another one's key, or bears another
+ * one's IMEI, counts against yield. */
 static void on_refused(struct job *job, int64_t now_us)
 {
     enum reason reason = job->msg.reason;
-    enum outcome outcome = reason == REASON_duplicate_key ? OUTCOME_FAIL : OUTCOME_ERROR;
+    bool is_other = job->msg.kind == LEDGER_CLAIM && job->msg.is_other_device;
     job->expose_is_out = false;
-    end_with(job, outcome, reason_text(reason)->fault, reason, job->msg.detail, now_us);
+    if (is_other && rows_ask_device_again(job)) {
+        apply(job, ROW_JUMP, now_us);
+    } else if (is_other) {
+        end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, job->msg.detail, now_us);
+    } else {
+        enum outcome outcome = reason == REASON_duplicate_key ? OUTCOME_FAIL : OUTCOME_ERROR;
+        end_with(job, outcome, reason_text(reason)->fault, reason, job->msg.detail, now_us);
+    }
 }
 
 /* Whose message it was that could not be served. */

@@ -156,6 +156,7 @@ struct job {
     bool is_power_warned;  /* the modem said 528: the warning is to be armed anew */
     uint32_t warned_mv;    /* the supply then; 0: not known */
     bool is_identity_sure; /* firmware and model were read twice */
+    bool is_device_sure;   /* UUID and hardware version were */
     bool key_is_intended;  /* in this job: the intent is on record */
     bool key_is_unlisted;  /* one may have been made since the last list */
     bool key_has_reply;    /* what the board said of the key that stands there */

@@ -155,7 +155,8 @@ struct ledger_msg {
     /* CLAIM out. */
     char bundle[BUNDLE_ID_SIZE]; /* empty: none claimed */
     enum bundle_state bundle_state;
-    bool passed_before; /* this IMEI has a PASS of this product; `earlier_job` names it */
+    bool is_other_device; /* with LEDGER_NO: what this IMEI was given is on another device */
+    bool passed_before;   /* this IMEI has a PASS of this product; `earlier_job` names it */
     char earlier_job[JOB_ID_SIZE];
 
     /* CLAIM out (sealed), DIGEST in/out, EXPOSE in, RECORD in. */

@@ -60,7 +60,8 @@ static const struct row rows[PLAN_ROWS] = {
      *  < OK                    nRF91x1 only                                                                          */
     [PLAN_UUID]       = {.name = "uuid", .kind = ROW_AT, .phase = JOB_IDENTIFYING, .group = GROUP_OPTIONAL,
                          .run_if = rows_if_uuid, .text = "AT%DEVICEUUID", .prefix = "%DEVICEUUID:",
-                         .line = rows_line_uuid, .timeout_ms = 2000},
+                         .line = rows_line_uuid, .end = rows_end_uuid, .timeout_ms = 2000, .tries = 3,
+                         .odd = REASON_identity_missing},
     /*  > AT%XVBAT
      *  < %XVBAT: 3600
      *  < OK                                                                                                          */

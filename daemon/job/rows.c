@@ -440,6 +440,15 @@ static void keep_text(char *to, size_t size, struct span text)
     }
 }
 
+/* Which device it is may be said a second time, in doubt, as long as no bundle hangs on it. */
+static void keep_device(struct job *job, char *to, size_t size, struct span text)
+{
+    if (job->is_device_sure && !job->is_claimed) {
+        to[0] = '\0';
+    }
+    keep_text(to, size, text);
+}
+
 static struct span after_prefix(struct span line, const char *prefix)
 {
     struct span rest = span_skip(line, strlen(prefix));
@@ -528,14 +537,16 @@ void rows_line_model(struct job *job, struct span line)
 
 void rows_line_hardware(struct job *job, struct span line)
 {
-    keep_text(job->msg.hardware, sizeof(job->msg.hardware), after_prefix(line, "%HWVERSION:"));
+    keep_device(job, job->msg.hardware, sizeof(job->msg.hardware), after_prefix(line, "%HWVERSION:"));
 }
 
 void rows_line_uuid(struct job *job, struct span line)
 {
     struct span uuid = after_prefix(line, "%DEVICEUUID:");
     if (uuid.len == UUID_SIZE - 1) {
-        keep_text(job->msg.uuid, sizeof(job->msg.uuid), uuid);
+        keep_device(job, job->msg.uuid, sizeof(job->msg.uuid), uuid);
+    } else {
+        job->is_odd = true;
     }
 }
 
@@ -624,6 +635,13 @@ enum row_next rows_end_firmware(struct job *job)
     return rows_end_identity(job);
 }
 
+/* It tells this device from another one with the same IMEI, so one damaged answer is not taken for none; a
+ * board that tells none at all goes on. */
+enum row_next rows_end_uuid(struct job *job)
+{
+    return job->is_odd && job->odds + 1 < plan_row(PLAN_UUID)->tries ? ROW_ODD : ROW_NEXT;
+}
+
 /* A refusal is not to hang on one damaged octet of an answer: what is refused is asked for a second time. */
 static enum row_next refuse_identity(struct job *job, enum reason reason, const char *detail)
 {
@@ -651,6 +669,17 @@ static enum row_next allow_native(struct job *job)
             "native TLS stores keys as certificates, and this modem firmware takes certificates only there");
     }
     return ROW_NEXT;
+}
+
+bool rows_ask_device_again(struct job *job)
+{
+    if (job->is_device_sure) {
+        return false;
+    }
+    job->is_device_sure = true;
+    job->has_ident = false; /* our own firmware is asked as every other one */
+    job->row = PLAN_HARDWARE;
+    return true;
 }
 
 enum row_next rows_end_allow(struct job *job)

@@ -60,6 +60,7 @@ void rows_line_gone(struct job *job, struct span line);
 enum row_next rows_end_ident(struct job *job);
 enum row_next rows_end_identity(struct job *job);
 enum row_next rows_end_firmware(struct job *job);
+enum row_next rows_end_uuid(struct job *job);
 enum row_next rows_end_allow(struct job *job);
 enum row_next rows_end_power(struct job *job);
 enum row_next rows_end_offline(struct job *job);
@@ -132,6 +133,10 @@ enum row_next rows_end_for_entry(struct job *job, uint32_t entry, enum fault fau
 
 /* "AT%CMNG=opcode,tag,type" of an entry, in the job's own memory. */
 void rows_head_entry(struct job *job, uint32_t entry, uint32_t opcode, struct chat_command *command);
+
+/* The store knows this IMEI as another device: whether it is one is asked a second time, from the row that
+ * this sets. False: it was, and stays so. */
+bool rows_ask_device_again(struct job *job);
 
 /* Prepares the message of a HOST row. */
 void rows_prepare_message(struct job *job, enum ledger_kind kind);

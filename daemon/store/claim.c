@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "store/internal.h"
 
@@ -181,6 +182,45 @@ static int ask_clone(struct store *st, struct store_op *op, struct claim *claim)
         }
     }
     return r;
+}
+
+/* 1: the same device as then; -1: another one; 0: it cannot be told. The UUID is the device's own; where the
+ * modem firmware tells none, another hardware version is at least another board. */
+static int compare_device(const char *uuid, const char *hardware, const struct ledger_msg *msg)
+{
+    if (*uuid && *msg->uuid) {
+        return strcasecmp(uuid, msg->uuid) == 0 ? 1 : -1;
+    }
+    return *hardware && *msg->hardware && strcmp(hardware, msg->hardware) != 0 ? -1 : 0;
+}
+
+/* What this IMEI was given lies on the device that it was given to. Another device with the same IMEI, today
+ * or in a year, must not get the same key; who it is, only a person can find out. Once the old bundle is
+ * retired (the module was replaced), the next device begins anew. */
+static int ask_device(struct store *st, struct store_op *op, struct claim *claim)
+{
+    struct ledger_msg *msg = claim->msg;
+    char job[JOB_ID_SIZE] = "", uuid[UUID_SIZE] = "", hardware[ID_TEXT_SIZE] = "";
+    struct query q = sql_start(&st->db, Q_DEVICES_OF_IMEI);
+    sql_put_text(&q, msg->imei);
+    int r = 0, same = 0;
+    while (same < 1 && (r = sql_step(&q)) > 0) {
+        int one = compare_device(sql_text(&q, 1), sql_text(&q, 2), msg);
+        if (one < 0 && same == 0) {
+            sql_copy(&q, 0, job, sizeof(job));
+            sql_copy(&q, 1, uuid, sizeof(uuid));
+            sql_copy(&q, 2, hardware, sizeof(hardware));
+        }
+        same = one == 0 ? same : one;
+    }
+    sql_end(&q);
+    msg->is_other_device = r >= 0 && same < 0;
+    if (!msg->is_other_device) {
+        return r < 0 ? r : 0;
+    }
+    bool by_uuid = *uuid && *msg->uuid;
+    return op_no(op, ERR_REFUSED, REASON_duplicate_imei, "it was device %s in job %s, and this is %s",
+                 by_uuid ? uuid : hardware, job, by_uuid ? msg->uuid : msg->hardware);
 }
 
 static int ask_earlier(struct store *st, struct store_op *op, struct claim *claim)
@@ -406,8 +446,8 @@ int op_claim(struct store *st, struct store_op *op)
     if (!claim.msg->product || !*claim.msg->imei || !*claim.msg->job) {
         return op_no(op, ERR_REFUSED, REASON_internal, "a claim without product, board or job");
     }
-    static question *const first_time[] = {ask_mark,  ask_open_job, ask_clone, ask_earlier,
-                                           ask_order, ask_bundle,   NULL};
+    static question *const first_time[] = {ask_mark,    ask_open_job, ask_device, ask_clone,
+                                           ask_earlier, ask_order,    ask_bundle, NULL};
     static question *const again[] = {ask_earlier, ask_bundle,
                                       NULL}; /* the job is open: nothing else has moved */
 

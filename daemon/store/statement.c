@@ -142,6 +142,11 @@ const char *const statement_texts[STATEMENTS] = {
         "INSERT INTO exposure (sha256, bundle, type) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [Q_CLONE_OF] = "SELECT b.imei, b.id, e.type FROM exposure e JOIN bundle b ON b.id = e.bundle"
                    " WHERE e.sha256 = ?1 AND b.imei <> ?2 LIMIT 1",
+    /* Whoever was given what is still this IMEI's, latest first. */
+    [Q_DEVICES_OF_IMEI] = "SELECT j.id, j.uuid, j.hardware FROM job j JOIN bundle b ON b.id = j.bundle"
+                          " WHERE j.imei = ?1 AND b.state <> 'retired'"
+                          " AND (j.was_exposed = 1 OR j.outcome = 'PASS')"
+                          " ORDER BY j.started DESC, j.id DESC",
 
     [Q_BOARD_SEEN] = "INSERT INTO board (imei, uuid, model, modem_firmware, hardware, first_seen, last_seen)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO UPDATE SET"

@@ -75,6 +75,7 @@ enum statement {
     Q_CERTIFICATES_OF_ORDER,
     Q_KEYGENS_OF_ORDER,
     Q_CLONE_OF,
+    Q_DEVICES_OF_IMEI,
 
     Q_BOARD_SEEN,
     Q_JOB_BY_ID,

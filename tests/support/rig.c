@@ -231,6 +231,13 @@ static void play_claim(struct rig *rig, struct ledger_msg *msg)
         msg->reason = rig->refuse_claim;
         return;
     }
+    msg->is_other_device = rig->known_uuid && strcmp(rig->known_uuid, msg->uuid) != 0;
+    if (msg->is_other_device) {
+        rig->other_devices++;
+        msg->status = LEDGER_NO;
+        msg->reason = REASON_duplicate_imei;
+        return;
+    }
     rig->claims++;
     snprintf(msg->bundle, sizeof(msg->bundle), "bundle-1");
     msg->bundle_state = rig->state;

@@ -37,6 +37,8 @@ struct rig {
     bool passed_before;
     bool is_erased;           /* the private key: its digest is all that the station has */
     enum reason refuse_claim; /* REASON_NONE: grants it */
+    const char *known_uuid;   /* of the device that this IMEI was before; NULL: none was */
+    uint32_t other_devices;   /* claims refused for it */
     int failures;             /* so many messages are answered FAILED first */
     int64_t ledger_us;        /* how long an answer takes */
 

@@ -390,6 +390,36 @@ static void test_refused_claim_writes_nothing(void **state)
     }
 }
 
+/* What this IMEI was given is on another device, the store says: the board is asked for its UUID once more,
+ * since one damaged octet makes another device of it. */
+static void test_other_device_is_asked_twice(void **state)
+{
+    (void)state;
+    for (int is_damaged = 0; is_damaged <= 1; is_damaged++) {
+        struct rig rig;
+        rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+        char known[UUID_SIZE];
+        rig_start(&rig, true);
+        while (rig.job.msg.uuid[0] == '\0') {
+            assert_true(rig_step(&rig));
+        }
+        memcpy(known, rig.job.msg.uuid, sizeof(known));
+        (is_damaged ? rig.job.msg.uuid : known)[3] ^= 1;
+        rig.known_uuid = known;
+        assert_true(rig_run(&rig, 60));
+        if (is_damaged) {
+            assert_verdict(&rig, OUTCOME_PASS, REASON_ok);
+            assert_string_equal(rig.recorded.uuid, known);
+        } else {
+            assert_verdict(&rig, OUTCOME_FAIL, REASON_duplicate_imei);
+            assert_int_equal(rig.recorded.verdict.fault, FAULT_BOARD);
+            assert_int_equal(simboard_wear_count(rig.board), 0);
+        }
+        assert_int_equal(rig.other_devices, is_damaged ? 1 : 2);
+        rig_done(&rig);
+    }
+}
+
 static void test_failing_ledger_is_asked_again(void **state)
 {
     (void)state;
@@ -448,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_latched_warning_is_cleared),
         cmocka_unit_test(test_purge_runs_nothing),
         cmocka_unit_test(test_refused_claim_writes_nothing),
+        cmocka_unit_test(test_other_device_is_asked_twice),
         cmocka_unit_test(test_failing_ledger_is_asked_again),
         cmocka_unit_test(test_abort_at_every_step),
     };

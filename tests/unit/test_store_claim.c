@@ -124,6 +124,80 @@ static void a_board_gets_its_own_bundle_again(void **state)
     assert_string_equal(kit_query(kit, "SELECT count(*) FROM bundle WHERE state = 'free'"), "2");
 }
 
+#define UUID_1 "50503041-3539-47eb-807b-102dbb423b9a"
+#define UUID_2 "50363154-3931-44f0-8022-121b6401627d"
+
+/* The same IMEI on another device: what it was given must not be given twice. Who says of himself less than
+ * before is not another one for that. */
+static void another_device_with_the_same_imei_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *uuid, *hardware, *later_uuid, *later_hardware;
+        bool is_exposed, is_other;
+    } rows[] = {
+        {"the same", UUID_1, "A0A", UUID_1, "A0A", true, false},
+        {"the same in capitals", "50503041-3539-47EB-807B-102DBB423B9A", "A0A", UUID_1, "A0A", true, false},
+        {"another one", UUID_1, "A0A", UUID_2, "A0A", true, true},
+        {"nothing had left", UUID_1, "A0A", UUID_2, "A0A", false, false},
+        {"tells none now", UUID_1, "A0A", "", "A0A", true, false},
+        {"told none then", "", "A0A", UUID_1, "A0A", true, false},
+        {"firmware without UUID", "", "SICA B0A", "", "SICA B0A", true, false},
+        {"without UUID, other hardware", "", "SICA B0A", "", "SICA B1A", true, true},
+        {"UUID is more than hardware", UUID_1, "A0A", UUID_1, "A0B", true, false},
+        {"says nothing of itself", "", "", "", "A0A", true, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct kit kit;
+        kit_init(&kit);
+        kit_open_line(&kit, 3);
+        import_pool(&kit, 2);
+        struct kit_job job;
+        kit_job(&kit, &job, 1, kit_imei(1), "WO-1", KIT_POOL);
+        snprintf(job.msg.uuid, sizeof(job.msg.uuid), "%s", rows[i].uuid);
+        snprintf(job.msg.hardware, sizeof(job.msg.hardware), "%s", rows[i].hardware);
+        assert_int_equal(kit_send(&kit, &job, LEDGER_CLAIM), LEDGER_OK);
+        if (rows[i].is_exposed) {
+            assert_int_equal(kit_send(&kit, &job, LEDGER_EXPOSE), LEDGER_OK);
+        }
+        assert_int_equal(kit_record(&kit, &job, OUTCOME_FAIL, REASON_bytes_lost), LEDGER_OK);
+        for (unsigned visit = 2; visit <= 3; visit++) { /* a refusal does not make it the known one */
+            kit_job(&kit, &job, visit, kit_imei(1), "WO-1", KIT_POOL);
+            snprintf(job.msg.uuid, sizeof(job.msg.uuid), "%s", rows[i].later_uuid);
+            snprintf(job.msg.hardware, sizeof(job.msg.hardware), "%s", rows[i].later_hardware);
+            enum ledger_status status = kit_send(&kit, &job, LEDGER_CLAIM);
+            bool is_refused = status == LEDGER_NO && job.msg.reason == REASON_duplicate_imei;
+            if (is_refused != rows[i].is_other || job.msg.is_other_device != rows[i].is_other) {
+                fail_msg("%s, visit %u: status %d (%s)", rows[i].name, visit, (int)status, job.msg.detail);
+            }
+            assert_int_equal(kit_record(&kit, &job, OUTCOME_FAIL, REASON_duplicate_imei), LEDGER_OK);
+        }
+        kit_check(&kit);
+        kit_done(&kit);
+    }
+}
+
+/* The module was replaced: what was on the old one is retired, and the new one gets a bundle of its own. */
+static void a_retired_bundle_lets_another_device_in(void **state)
+{
+    struct kit *kit = *state;
+    import_pool(kit, 2);
+    struct kit_job job;
+    kit_job(kit, &job, 1, kit_imei(1), "WO-1", KIT_POOL);
+    snprintf(job.msg.uuid, sizeof(job.msg.uuid), "%s", UUID_1);
+    kit_pass(kit, &job);
+    kit_job(kit, &job, 2, kit_imei(1), "WO-1", KIT_POOL);
+    snprintf(job.msg.uuid, sizeof(job.msg.uuid), "%s", UUID_2);
+    assert_int_equal(kit_send(kit, &job, LEDGER_CLAIM), LEDGER_NO);
+    assert_string_equal(job.msg.detail,
+                        "it was device " UUID_1 " in job 01JTEST0000000000000000001, and this is " UUID_2);
+    struct store_op op = {.kind = STORE_BUNDLE_RETIRE, .named = {"pool-001", "anna", "module replaced"}};
+    assert_int_equal(kit_run(kit, &op), 0);
+    assert_int_equal(kit_send(kit, &job, LEDGER_CLAIM), LEDGER_OK);
+    assert_string_equal(job.msg.bundle, "pool-002");
+    assert_false(job.msg.is_other_device);
+}
+
 static void a_retired_bundle_is_not_given_again(void **state)
 {
     struct kit *kit = *state;
@@ -436,6 +510,8 @@ int main(void)
         CASE(a_claim_binds_the_next_free_bundle_and_hands_out_its_contents),
         CASE(the_same_message_twice_is_one_claim),
         CASE(a_board_gets_its_own_bundle_again),
+        cmocka_unit_test(another_device_with_the_same_imei_is_refused),
+        CASE(a_retired_bundle_lets_another_device_in),
         CASE(a_retired_bundle_is_not_given_again),
         CASE(the_order_of_import_is_the_order_of_use_and_a_lot_is_kept_to),
         CASE(a_board_made_for_comes_before_the_pool),

@@ -152,6 +152,41 @@ static void test_twin_comes_later(void **state)
     world_free(w);
 }
 
+/* One after the other, when nobody can see both: the device's UUID tells. A person who replaced the module
+ * retires what the old one holds, and the new one begins anew. */
+static void test_twin_comes_when_the_first_is_gone(void **state)
+{
+    (void)state;
+    struct world *w =
+        rack_of((struct world_rack){.name = "pool", .source = SOURCE_POOL, .slots = 2, .boards = 2});
+    give_twin(w);
+    world_plug(w, 0, 0);
+    settle(w);
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
+    world_pull(w, 0);
+    world_run_for(w, US_PER_S);
+    for (int visit = 0; visit < 2; visit++) {
+        world_plug(w, 1, 1);
+        settle(w);
+        assert_verdict(w, 1, OUTCOME_FAIL, REASON_duplicate_imei);
+        assert_int_equal(world_view(w, 1)->verdict.fault, FAULT_BOARD);
+        assert_int_equal(writes_of(w, 1), 0);
+        world_pull(w, 1);
+        world_run_for(w, US_PER_S);
+    }
+    world_plug(w, 0, 0); /* the first one is still itself */
+    settle(w);
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_already_right);
+    world_pull(w, 0);
+    world_run_for(w, US_PER_S);
+    check(w, false);
+
+    simboard_clear_faults(world_board(w, 1)); /* its IMEI is put right */
+    assert_true(world_calm(w));
+    check(w, true);
+    world_free(w);
+}
+
 /* ---- orders */
 
 static void test_two_fixtures_two_orders(void **state)
@@ -372,11 +407,17 @@ static void test_restored_database(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_twins_are_held),          cmocka_unit_test(test_twin_comes_later),
-        cmocka_unit_test(test_two_fixtures_two_orders), cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_second_visit_compares),   cmocka_unit_test(test_second_visit_refuses),
-        cmocka_unit_test(test_second_visit_again),      cmocka_unit_test(test_restart_under_full_rack),
-        cmocka_unit_test(test_moved_in_mid_job),        cmocka_unit_test(test_restored_database),
+        cmocka_unit_test(test_twins_are_held),
+        cmocka_unit_test(test_twin_comes_later),
+        cmocka_unit_test(test_twin_comes_when_the_first_is_gone),
+        cmocka_unit_test(test_two_fixtures_two_orders),
+        cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_second_visit_compares),
+        cmocka_unit_test(test_second_visit_refuses),
+        cmocka_unit_test(test_second_visit_again),
+        cmocka_unit_test(test_restart_under_full_rack),
+        cmocka_unit_test(test_moved_in_mid_job),
+        cmocka_unit_test(test_restored_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
