@@ -38,7 +38,43 @@ bool world_hits(struct world *w, uint32_t permille)
     return world_dice(w, 1000) < permille;
 }
 
-/* ---- events */
+/* ---- events: a heap, the earliest on top */
+
+static bool is_before(const struct world_event *a, const struct world_event *b)
+{
+    return a->at_us < b->at_us || (a->at_us == b->at_us && a->turn < b->turn);
+}
+
+static void swap_events(struct world *w, uint32_t a, uint32_t b)
+{
+    struct world_event kept = w->events[a];
+    w->events[a] = w->events[b];
+    w->events[b] = kept;
+}
+
+static void push_event(struct world *w, const struct world_event *event)
+{
+    uint32_t at = w->n_events++;
+    w->events[at] = *event;
+    for (; at > 0 && is_before(&w->events[at], &w->events[(at - 1) / 2]); at = (at - 1) / 2) {
+        swap_events(w, at, (at - 1) / 2);
+    }
+}
+
+static struct world_event pop_event(struct world *w)
+{
+    struct world_event first = w->events[0];
+    w->events[0] = w->events[--w->n_events];
+    for (uint32_t at = 0, child = 1; child < w->n_events; at = child, child = 2 * at + 1) {
+        bool is_right = child + 1 < w->n_events && is_before(&w->events[child + 1], &w->events[child]);
+        child += is_right;
+        if (!is_before(&w->events[child], &w->events[at])) {
+            break;
+        }
+        swap_events(w, at, child);
+    }
+    return first;
+}
 
 void world_at(struct world *w, int64_t delay_us, enum happening kind, uint32_t slot, uint32_t generation,
               int value)
@@ -47,42 +83,29 @@ void world_at(struct world *w, int64_t delay_us, enum happening kind, uint32_t s
         world_blame(w, "events pile up");
         return;
     }
-    w->events[w->n_events++] = (struct world_event){.at_us = w->now_us + delay_us,
-                                                    .turn = w->turn++,
-                                                    .kind = kind,
-                                                    .slot = slot,
-                                                    .generation = generation,
-                                                    .value = value};
+    push_event(w, &(struct world_event){.at_us = w->now_us + delay_us,
+                                        .turn = w->turn++,
+                                        .kind = kind,
+                                        .slot = slot,
+                                        .generation = generation,
+                                        .value = value});
 }
 
 void world_forget_daemon_events(struct world *w)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < w->n_events; i++) {
-        if (w->events[i].kind > HAPPENS_LAST_OF_DAEMON) {
-            w->events[kept++] = w->events[i];
+    uint32_t n = w->n_events;
+    w->n_events = 0;
+    for (uint32_t i = 0; i < n; i++) { /* those that stay move to the front of where they stand */
+        struct world_event event = w->events[i];
+        if (event.kind > HAPPENS_LAST_OF_DAEMON) {
+            push_event(w, &event);
         }
     }
-    w->n_events = kept;
-}
-
-/* The first event's place, or n_events. */
-static uint32_t first_event(const struct world *w)
-{
-    uint32_t best = w->n_events;
-    for (uint32_t i = 0; i < w->n_events; i++) {
-        const struct world_event *e = &w->events[i], *b = &w->events[best];
-        bool is_before =
-            best == w->n_events || e->at_us < b->at_us || (e->at_us == b->at_us && e->turn < b->turn);
-        best = is_before ? i : best;
-    }
-    return best;
 }
 
 static int64_t next_time(struct world *w)
 {
-    uint32_t first = first_event(w);
-    int64_t at = first < w->n_events ? w->events[first].at_us : TIME_NEVER;
+    int64_t at = w->n_events > 0 ? w->events[0].at_us : TIME_NEVER;
     if (w->is_up) {
         at = time_min(at, station_deadline(w->station));
     }
@@ -142,10 +165,8 @@ static void happen(struct world *w, const struct world_event *e)
 
 static void run_events(struct world *w)
 {
-    for (uint32_t at = first_event(w); at < w->n_events && w->events[at].at_us <= w->now_us;
-         at = first_event(w)) {
-        struct world_event e = w->events[at];
-        w->events[at] = w->events[--w->n_events];
+    while (w->n_events > 0 && w->events[0].at_us <= w->now_us) {
+        struct world_event e = pop_event(w);
         happen(w, &e);
     }
 }

@@ -43,10 +43,13 @@ struct world_rack {
 
 /* How much goes wrong before the calm: per mille of the actions of chance, and over how long. */
 struct world_trouble {
-    uint32_t seconds;  /* of virtual time; 0: nothing goes wrong */
-    uint32_t pull;     /* boards pulled, moved and put into wrong racks, whatever they are doing */
-    uint32_t faults;   /* of the simulated boards that lose or stop something */
-    uint32_t noise;    /* of the simulated links that change octets */
+    uint32_t seconds; /* of virtual time; 0: nothing goes wrong. With `days`: of each shift */
+    uint32_t days;    /* of three shifts: in each the hands are at the racks for a while, and leave everything
+                       * as it is for the rest of it. When the shift changes, the daemon is stopped or killed, or
+                       * orders are renewed. 0: one stretch, without an end of shift */
+    uint32_t pull;    /* boards pulled, moved and put into wrong racks, whatever they are doing */
+    uint32_t faults;  /* of the simulated boards that lose or stop something */
+    uint32_t noise;   /* of the simulated links that change octets */
     uint32_t commands; /* abort, retry, start */
     uint32_t reboots;
     uint32_t damage; /* other content put under the product's tags, in racks with SECOND_AGAIN */
@@ -134,7 +137,7 @@ void world_restore_copy(struct world *w);
 
 /* ---- the story */
 
-/* Chance acts for the configured time, then faults end. */
+/* Chance acts for the configured time (shift by shift, when there are days), then faults end. */
 void world_chaos(struct world *w);
 /* Faults are over: the daemon runs, and every board is plugged in somewhere until it has passed. False: one
  * did not. */

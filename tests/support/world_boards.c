@@ -9,7 +9,9 @@
 
 #include "support/world_internal.h"
 
-#define CHANCE_US (150 * US_PER_MS) /* something happens about so often */
+#define CHANCE_US    (150 * US_PER_MS) /* something happens about so often */
+#define SHIFTS_A_DAY 3
+#define SHIFT_US     (8 * 3600 * US_PER_S)
 
 static enum sim_family family_of_board(const struct world_rack *rack, uint32_t i)
 {
@@ -136,6 +138,7 @@ void world_clear_board(struct world *w, uint32_t board)
     simboard_run(b->sim, w->now_us);
     simboard_clear_faults(b->sim);
     b->has_fault = false;
+    b->must_fail = NULL;
     simboard_reboot(b->sim, w->now_us); /* one that hung, and a latched warning */
 }
 
@@ -213,9 +216,23 @@ static void pull_or_move(struct world *w)
     }
 }
 
+/* Under these a job that has written anything cannot pass, whatever it does. */
+static const char *const fatal[] = {"stored_wrong:1", "memory_full", "hang@write", "cut:60", "newline:cr"};
+
+static void note_fatal(struct world *w, struct world_board *b, const char *spec)
+{
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal) && !b->must_fail; i++) {
+        if (strcmp(fatal[i], spec) == 0) {
+            b->must_fail = fatal[i];
+            b->must_fail_us = w->now_us;
+        }
+    }
+}
+
 static void add_fault(struct world *w, uint32_t board, const char *spec)
 {
     struct world_board *b = &w->boards[board];
+    note_fatal(w, b, spec);
     char why[SIM_FAULT_WHY];
     simboard_run(b->sim, w->now_us);
     if (simboard_add_fault(b->sim, spec, why, sizeof(why)) < 0) {
@@ -317,11 +334,12 @@ static void command_something(struct world *w)
 }
 
 /* Another hand wrote to a board that lies about: where a second visit provisions again, it gets its own
- * bundle back. */
+ * bundle back. Not so where boards make their keys: another one there is nobody's to delete. */
 static void damage_something(struct world *w)
 {
     uint32_t board = some_board(w, false);
-    if (board != WORLD_NOWHERE && w->config.racks[w->boards[board].rack].second_visit == SECOND_AGAIN) {
+    const struct world_rack *rack = board == WORLD_NOWHERE ? NULL : &w->config.racks[w->boards[board].rack];
+    if (rack && rack->second_visit == SECOND_AGAIN && rack->source != SOURCE_KEYGEN) {
         struct simboard *sim = w->boards[board].sim;
         char other[32];
         int len = snprintf(other, sizeof(other), "other %llu", (unsigned long long)w->turn++);
@@ -410,19 +428,58 @@ void world_chance(struct world *w)
     world_at(w, 1 + (int64_t)world_dice(w, 2 * CHANCE_US), HAPPENS_CHANCE, 0, 0, 0);
 }
 
-void world_chaos(struct world *w)
+static void stop_and_start(struct world *w)
+{
+    world_stop(w);
+    world_at(w, (int64_t)world_dice(w, 3000000), HAPPENS_START, 0, 0, 0);
+}
+
+/* The hands are at the racks. */
+static void work(struct world *w)
 {
     int64_t until = w->now_us + w->config.trouble.seconds * US_PER_S;
     w->is_troubled = true;
     world_at(w, 1, HAPPENS_CHANCE, 0, 0, 0);
     while (w->now_us < until && world_step(w)) {
         if (w->wants_stop && w->is_up) {
-            world_stop(w);
-            world_at(w, (int64_t)world_dice(w, 3000000), HAPPENS_START, 0, 0, 0);
+            stop_and_start(w);
         }
         w->wants_stop = false;
     }
     w->is_troubled = false;
+}
+
+static void change_shift(struct world *w)
+{
+    world_run_for(w, SHIFT_US - w->now_us % SHIFT_US); /* and what was arranged has long arrived */
+    if (!w->is_up) {
+        return;
+    }
+    switch (world_dice(w, 4)) {
+    case 0:
+        stop_and_start(w);
+        break;
+    case 1:
+        kill_daemon(w);
+        break;
+    case 2:
+        world_renew_order(w, (uint32_t)world_dice(w, w->config.n_racks));
+        break;
+    default:
+        break;
+    }
+}
+
+void world_chaos(struct world *w)
+{
+    uint32_t shifts = w->config.trouble.days * SHIFTS_A_DAY;
+    for (uint32_t i = 0; i < shifts && !w->violation[0]; i++) {
+        work(w);
+        change_shift(w);
+    }
+    if (shifts == 0) {
+        work(w);
+    }
     world_check(w, false);
 }
 
@@ -472,6 +529,7 @@ static void serve_calm(struct world *w, uint32_t slot)
                     view->verdict.detail, view->job);
         world_keep_dialogue(w, view->job);
     }
+    w->n_done += b->is_done;
     world_pull(w, board);
 }
 
@@ -489,26 +547,37 @@ static void blame_endless(struct world *w)
     world_blame(w, "the calm does not end");
 }
 
+/* Boards that lie about go into empty slots, in their order; in the calm each comes once. */
+static void fill_slot(struct world *w, uint32_t slot)
+{
+    uint32_t rack = w->slots[slot].rack, *next = &w->next_in_calm[rack];
+    while (*next < w->n_boards && (w->boards[*next].rack != rack || w->boards[*next].slot != WORLD_NOWHERE)) {
+        (*next)++;
+    }
+    if (*next < w->n_boards && world_view(w, slot)->state == SLOT_ABSENT) {
+        world_plug(w, (*next)++, slot);
+    }
+}
+
 bool world_calm(struct world *w)
 {
     end_trouble(w);
+    memset(w->next_in_calm, 0, sizeof(w->next_in_calm));
+    w->n_done = 0;
+    for (uint32_t i = 0; i < w->n_boards; i++) {
+        w->boards[i].is_done = false;
+    }
     int64_t until = w->now_us + (120 + 30 * (int64_t)w->n_boards) * US_PER_S;
-    for (uint32_t n_done = 0; n_done < w->n_boards && !w->violation[0];) {
-        n_done = 0;
-        for (uint32_t i = 0; i < w->n_boards; i++) {
-            n_done += w->boards[i].is_done;
-            uint32_t slot = w->boards[i].is_done || w->boards[i].slot != WORLD_NOWHERE
-                                ? WORLD_NOWHERE
-                                : world_empty_slot(w, w->boards[i].rack);
-            if (slot != WORLD_NOWHERE && world_view(w, slot)->state == SLOT_ABSENT) {
-                world_plug(w, i, slot);
+    while (w->n_done < w->n_boards && !w->violation[0]) {
+        for (uint32_t i = 0; w->is_up && i < w->n_slots; i++) {
+            if (w->slots[i].board == WORLD_NOWHERE) {
+                fill_slot(w, i);
+            } else {
+                serve_calm(w, i);
             }
         }
         if (!world_step(w) || w->now_us > until) {
             blame_endless(w);
-        }
-        for (uint32_t i = 0; w->is_up && i < w->n_slots; i++) {
-            serve_calm(w, i);
         }
     }
     world_run_for(w, 2 * US_PER_S);

@@ -2,7 +2,6 @@
  * The world's products and credentials. Keys are costly to make and the same in every world, so they are kept
  * for the life of the process; half of them are P-256 and half RSA-2048.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +13,23 @@
 #include "support/testpki.h"
 #include "support/world_internal.h"
 
-#define BUNDLES_MAX 1000 /* of one rack */
-
 static struct testpki *pki;
-static struct testpki_bundle made[WORLD_RACKS_MAX * BUNDLES_MAX];
+
+/* By rack and number, each made when it is first asked for. */
+static struct made {
+    struct testpki_bundle *at;
+    uint32_t size;
+} made[WORLD_RACKS_MAX];
 
 static void forget_keys(void)
 {
-    for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++) {
-        if (made[i].client_cert) {
-            testpki_bundle_done(&made[i]);
+    for (size_t rack = 0; rack < WORLD_RACKS_MAX; rack++) {
+        for (uint32_t i = 0; i < made[rack].size; i++) {
+            if (made[rack].at[i].client_cert) {
+                testpki_bundle_done(&made[rack].at[i]);
+            }
         }
+        free(made[rack].at);
     }
     testpki_free(pki);
 }
@@ -38,14 +43,28 @@ static struct testpki *keys_of_all(void)
     return pki;
 }
 
+static void grow(struct made *m, uint32_t size)
+{
+    struct testpki_bundle *grown = realloc(m->at, size * sizeof(*grown));
+    if (!grown) {
+        abort();
+    }
+    memset(grown + m->size, 0, (size - m->size) * sizeof(*grown));
+    m->at = grown;
+    m->size = size;
+}
+
 static const struct testpki_bundle *bundle_at(uint32_t rack, uint32_t number)
 {
-    assert(number < BUNDLES_MAX);
-    uint32_t index = rack * BUNDLES_MAX + number;
-    if (!made[index].client_cert) {
-        testpki_bundle(keys_of_all(), index, number % 2 ? TESTPKI_RSA2048 : TESTPKI_P256, &made[index]);
+    struct made *m = &made[rack];
+    if (number >= m->size) {
+        grow(m, 2 * number + 64);
     }
-    return &made[index];
+    if (!m->at[number].client_cert) {
+        testpki_bundle(keys_of_all(), number * WORLD_RACKS_MAX + rack,
+                       number % 2 ? TESTPKI_RSA2048 : TESTPKI_P256, &m->at[number]);
+    }
+    return &m->at[number];
 }
 
 /* The text in the product's style; the caller's. */

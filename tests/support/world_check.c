@@ -127,31 +127,43 @@ char *world_events(struct world *w, size_t *ret_len)
     return t.at;
 }
 
-/* A sum over all rows of all tables but the record itself, in whatever order they stand. */
+static uint64_t mix(uint64_t hash, const char *octets, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        hash = (hash ^ (unsigned char)octets[i]) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+static uint64_t sum_of_row(sqlite3_stmt *s)
+{
+    uint64_t hash = UINT64_C(1469598103934665603);
+    for (int i = 0; i < sqlite3_column_count(s); i++) {
+        const char *octets = sqlite3_column_blob(s, i);
+        hash = mix(hash, octets, octets ? (size_t)sqlite3_column_bytes(s, i) : 0);
+        hash = mix(hash, "|", 1);
+    }
+    return hash;
+}
+
+/* A sum over all rows of all tables but the record itself, in whatever order they stand. Dialogues are their
+ * own digests. */
 static uint64_t sum_of_projections(struct world *w)
 {
     uint64_t sum = 0;
-    sqlite3_stmt *names =
-        ask(w, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('event')", NULL);
+    sqlite3_stmt *names = ask(
+        w, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('event', 'dialogue')", NULL);
     while (sqlite3_step(names) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(names, 0);
         char sql[128];
         /* A state that no bundle is in is as well without a row. */
         const char *which = strcmp(name, "bundle_stock") == 0 ? " WHERE n <> 0" : "";
         snprintf(sql, sizeof(sql), "SELECT '%s', * FROM %s%s", name, name, which);
-        struct text t = {0};
         sqlite3_stmt *rows = ask(w, sql, NULL);
         while (sqlite3_step(rows) == SQLITE_ROW) {
-            uint64_t hash = UINT64_C(1469598103934665603);
-            t.len = 0;
-            text_add_row(&t, rows);
-            for (size_t i = 0; i < t.len; i++) {
-                hash = (hash ^ (unsigned char)t.at[i]) * UINT64_C(1099511628211);
-            }
-            sum += hash;
+            sum += sum_of_row(rows);
         }
         sqlite3_finalize(rows);
-        free(t.at);
     }
     sqlite3_finalize(names);
     return sum;
@@ -218,14 +230,16 @@ static void check_content(struct world *w, uint32_t board, uint32_t rack, const 
     }
 }
 
+static int compare_imei(const void *imei, const void *board)
+{
+    return strcmp(imei, ((const struct world_board *)board)->imei);
+}
+
+/* Boards stand in the order of their IMEIs. */
 static uint32_t board_of(const struct world *w, const char *imei)
 {
-    for (uint32_t i = 0; i < w->n_boards; i++) {
-        if (strcmp(w->boards[i].imei, imei) == 0) {
-            return i;
-        }
-    }
-    return WORLD_NOWHERE;
+    const struct world_board *b = bsearch(imei, w->boards, w->n_boards, sizeof(*w->boards), compare_imei);
+    return b ? (uint32_t)(b - w->boards) : WORLD_NOWHERE;
 }
 
 bool world_check_board(struct world *w, uint32_t board, const char *when)
@@ -241,6 +255,18 @@ bool world_check_board(struct world *w, uint32_t board, const char *when)
 }
 
 /* ---- at the moment */
+
+/* Nothing that was written under a fault that spoils every write is right. */
+static void check_fatal(struct world *w, const struct world_board *b, const char *job)
+{
+    int64_t since_ms = w->clock.wall_ms(&w->clock) - (w->now_us - b->must_fail_us) / US_PER_MS;
+    int64_t started_ms = world_ask(w, "SELECT started FROM job WHERE id = ?", job);
+    if (b->must_fail && started_ms > since_ms &&
+        world_ask(w, "SELECT sum(written) FROM job_entry WHERE job = ?", job) > 0) {
+        world_blame(w, "board %s passed in job %s with %s", b->imei, job, b->must_fail);
+        world_keep_dialogue(w, job);
+    }
+}
 
 /* A PASS that anybody sees is stored, and true. */
 void world_check_told(struct world *w, uint32_t slot, const struct slot_view *view)
@@ -264,6 +290,7 @@ void world_check_told(struct world *w, uint32_t slot, const struct slot_view *vi
         world_blame(w, "slot %s shows a PASS of an unknown board %s", view->id, view->imei);
     } else {
         check_content(w, board, s->rack, bundle, "when its PASS was told");
+        check_fatal(w, &w->boards[board], view->job);
     }
 }
 
@@ -324,7 +351,7 @@ static const struct {
      false},
     {"bundles installed without a pass",
      "SELECT count(*) FROM bundle AS b WHERE state = 'installed' AND NOT EXISTS (SELECT 1 FROM job WHERE "
-     "outcome = 'PASS' AND bundle = b.id AND imei = b.imei)",
+     "+outcome = 'PASS' AND bundle = b.id AND imei = b.imei)",
      false},
     {"passes whose bundle is not installed",
      "SELECT count(*) FROM job JOIN bundle AS b ON b.id = job.bundle WHERE outcome = 'PASS' AND b.state <> "
@@ -350,10 +377,10 @@ static const struct {
      "SELECT count(*) FROM (SELECT key_sha256 FROM certificate GROUP BY key_sha256 HAVING count(*) > 1)",
      false},
     {"certificates whose serial number was not kept for them before",
-     "SELECT count(*) FROM event AS i WHERE kind = 'certificate_issued' AND NOT EXISTS (SELECT 1 FROM event "
-     "AS k "
-     "WHERE k.kind = 'keygen_intended' AND k.seq < i.seq AND json_extract(k.data, '$.serial') = "
-     "json_extract(i.data, '$.serial'))",
+     "SELECT count(*) FROM event AS i LEFT JOIN (SELECT json_extract(data, '$.serial') AS serial, min(seq) "
+     "AS "
+     "seq FROM event WHERE kind = 'keygen_intended' GROUP BY 1) AS k ON k.serial = json_extract(i.data, "
+     "'$.serial') WHERE i.kind = 'certificate_issued' AND (k.seq IS NULL OR k.seq > i.seq)",
      false},
     {"orders over their quantity", "SELECT count(*) FROM work_order WHERE passed > quantity", false},
     {"orders whose count differs from their boards",
@@ -397,33 +424,64 @@ static void check_proofs(struct world *w)
     }
 }
 
+struct held {
+    uint8_t sha256[SIM_SHA256_SIZE];
+    uint32_t board;
+};
+
+static int compare_held(const void *a, const void *b)
+{
+    return memcmp(((const struct held *)a)->sha256, ((const struct held *)b)->sha256, SIM_SHA256_SIZE);
+}
+
 /* No private key and no client certificate stands in two modems, under whatever tag. */
 static void check_unique(struct world *w)
 {
-    for (uint32_t a = 0; a < w->n_boards; a++) {
-        for (size_t i = 0; i < simboard_entry_count(w->boards[a].sim); i++) {
-            struct simboard_entry e = simboard_entry_at(w->boards[a].sim, i);
-            if (e.type != CRED_PRIVATE_KEY && e.type != CRED_CLIENT_CERT) {
-                continue;
-            }
-            for (uint32_t b = a + 1; b < w->n_boards; b++) {
-                struct simboard_entry other;
-                if (simboard_entry_find(w->boards[b].sim, e.sec_tag, e.type, &other) &&
-                    memcmp(other.sha256, e.sha256, SIM_SHA256_SIZE) == 0) {
-                    world_blame(w, "boards %s and %s hold the same %s", w->boards[a].imei, w->boards[b].imei,
-                                cred_type_name((enum cred_type)e.type));
-                }
+    struct held *held = calloc((size_t)w->n_boards * SIM_ENTRY_MAX, sizeof(*held));
+    size_t n = 0;
+    for (uint32_t i = 0; held && i < w->n_boards; i++) {
+        for (size_t k = 0; k < simboard_entry_count(w->boards[i].sim); k++) {
+            struct simboard_entry e = simboard_entry_at(w->boards[i].sim, k);
+            if (e.type == CRED_PRIVATE_KEY || e.type == CRED_CLIENT_CERT) {
+                held[n].board = i;
+                memcpy(held[n++].sha256, e.sha256, SIM_SHA256_SIZE);
             }
         }
     }
+    if (n > 0) {
+        qsort(held, n, sizeof(*held), compare_held);
+    }
+    for (size_t i = 1; i < n; i++) {
+        if (held[i].board != held[i - 1].board && compare_held(&held[i], &held[i - 1]) == 0) {
+            world_blame(w, "boards %s and %s hold the same key or certificate", w->boards[held[i].board].imei,
+                        w->boards[held[i - 1].board].imei);
+        }
+    }
+    free(held);
+}
+
+static void count_jobs(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_boards; i++) {
+        w->boards[i].n_jobs = 0;
+    }
+    sqlite3_stmt *s =
+        ask(w, "SELECT imei, count(*) FROM event WHERE kind = 'job_started' GROUP BY imei", NULL);
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        const char *imei = (const char *)sqlite3_column_text(s, 0);
+        uint32_t board = imei ? board_of(w, imei) : WORLD_NOWHERE;
+        if (board != WORLD_NOWHERE) {
+            w->boards[board].n_jobs = (uint32_t)sqlite3_column_int(s, 1);
+        }
+    }
+    sqlite3_finalize(s);
 }
 
 /* The modem's own count of writes against the jobs that may have made them. */
 static void check_wear(struct world *w, uint32_t board)
 {
     const struct world_board *b = &w->boards[board];
-    int64_t most =
-        2 * world_ask(w, "SELECT count(*) FROM event WHERE kind = 'job_started' AND imei = ?", b->imei);
+    int64_t most = 2 * (int64_t)b->n_jobs;
     uint32_t sum = 0;
     for (size_t i = 0; i < simboard_wear_count(b->sim); i++) {
         struct simboard_wear wear = simboard_wear_at(b->sim, i);
@@ -474,6 +532,7 @@ const char *world_check(struct world *w, bool is_final)
         check_retired(w);
         check_proofs(w);
         check_unique(w);
+        count_jobs(w);
         for (uint32_t i = 0; i < w->n_boards; i++) {
             check_wear(w, i);
         }

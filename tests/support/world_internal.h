@@ -48,7 +48,10 @@ struct world_board {
     struct simboard *sim;
     char imei[16];
     uint32_t rack;
-    uint32_t slot; /* or WORLD_NOWHERE */
+    uint32_t slot;         /* or WORLD_NOWHERE */
+    uint32_t n_jobs;       /* on record, as world_check counted last */
+    const char *must_fail; /* the fault under which nothing that is written can come out right; NULL: none */
+    int64_t must_fail_us;  /* since when */
     bool has_fault;
     bool has_noise; /* its link changed octets at some time: what it was sent is not what it got */
     bool is_done;   /* passed in the calm */
@@ -100,6 +103,9 @@ struct world {
     struct slot_config slot_configs[WORLD_SLOTS_MAX];
     struct world_board *boards;
     struct world_product products[WORLD_RACKS_MAX];
+    uint32_t next_in_calm[WORLD_RACKS_MAX]; /* the first board that has not had its turn yet, if it is this
+                                               rack's */
+    uint32_t n_done;                        /* boards that passed in the calm */
 
     /* The daemon. */
     char dir[128];
