@@ -1,4 +1,4 @@
--- The station's database, version 2. Run as it is by the daemon when a state directory is new; older databases come
+-- The station's database, version 3. Run as it is by the daemon when a state directory is new; older databases come
 -- here by daemon/store/migrate.c. Times are milliseconds since 1970 UTC unless a comment says otherwise.
 --
 -- Truth and projection: `event` is the record, append-only and chained by hashes. Every other table but the sealed
@@ -7,7 +7,7 @@
 --
 -- Secrets: only credential.sealed and attestation.sealed hold them, encrypted (AES-256-GCM) under a key that is not in this file.
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One row for each fact about the file itself: 'database' is its random id, by which the mark outside knows it.
 CREATE TABLE meta (
@@ -262,3 +262,10 @@ CREATE TABLE dialogue (
     stored INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dialogue_by_age ON dialogue (stored);
+
+-- Slots that take no board, until a person releases them; here over a restart, too.
+CREATE TABLE slot_quarantine (
+    slot  TEXT NOT NULL PRIMARY KEY,
+    since INTEGER NOT NULL,
+    why   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

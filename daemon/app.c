@@ -44,6 +44,8 @@ struct app {
     struct signer *signer; /* NULL: none, or it could not be opened */
     struct err_info signer_why;
     struct issuer *issuer_core;
+    struct app_quarantine *quarantined; /* as the last run left them; for the line */
+    uint32_t n_quarantined;
     struct app_line *line;
     struct api *api;
     struct api_station station;
@@ -369,6 +371,7 @@ static void take_down(struct app *app)
     app_keys_stop(&app->keys);
     app_keys_stop(&app->issuer);
     app_line_free(app->line);
+    free(app->quarantined);
     store_reader_close(app->orders_reader);
     issuer_free(app->issuer_core);
     signer_close(app->signer);
@@ -417,6 +420,21 @@ static int start_issuer(struct app *app, struct err_info *reterr)
                             : err_set(reterr, -ENOMEM, "no memory for the issuer");
 }
 
+static void keep_quarantined(void *ctx, const char *slot, const char *why)
+{
+    struct app *app = ctx;
+    struct app_quarantine *grown =
+        realloc(app->quarantined, (app->n_quarantined + 1) * sizeof(*app->quarantined));
+    if (!grown) {
+        log_sys("store", LOG_LEVEL_ERROR, "no memory to keep slot %s in quarantine", slot);
+        return;
+    }
+    app->quarantined = grown;
+    struct app_quarantine *q = &app->quarantined[app->n_quarantined++];
+    buf_copy(q->slot, sizeof(q->slot), span_str(slot));
+    buf_copy(q->why, sizeof(q->why), span_str(why));
+}
+
 static int build(struct app *app, struct err_info *reterr)
 {
     int r = app_state_open(&app->state, app->config, reterr);
@@ -433,8 +451,11 @@ static int build(struct app *app, struct err_info *reterr)
         return err_set(reterr, -ENOMEM, "no memory or descriptors");
     }
     atomic_store(&app->event_seq, store_last_seq(app->state.store));
-    struct app_line_config line = {app->config, &app->store, &app->keys, &app->issuer,
-                                   app->bell,   on_stopping, app};
+    if ((r = store_quarantined(app->state.store, keep_quarantined, app)) < 0) {
+        return err_set(reterr, r, "the slots in quarantine cannot be read");
+    }
+    struct app_line_config line = {app->config, &app->store, &app->keys,       &app->issuer,      app->bell,
+                                   on_stopping, app,         app->quarantined, app->n_quarantined};
     app->line = app_line_new(&line, reterr);
     if (!app->line) {
         return ERR_INTERNAL;

@@ -80,6 +80,17 @@ static void log_verdict(const struct ledger_msg *msg)
              msg->verdict.detail, is_good ? "" : ". ", is_good ? "" : text->remedy);
 }
 
+/* A slot that leaves use, or comes back into it, is news for whoever reads the log at night. */
+static void log_slot(const struct store_slot *slot)
+{
+    struct log_subject subject = {.module = "line", .slot = slot->slot, .reason = "quarantined"};
+    if (slot->is_quarantined) {
+        log_line(LOG_LEVEL_WARNING, &subject, "in quarantine: %s", slot->why);
+    } else {
+        log_line(LOG_LEVEL_NOTICE, &subject, "released from quarantine by %s", slot->who);
+    }
+}
+
 static void count_verdict(struct app_store *actor, const struct ledger_msg *msg)
 {
     atomic_fetch_add(&actor->jobs[msg->verdict.outcome][msg->verdict.reason], 1);
@@ -115,6 +126,8 @@ static size_t run_batch(struct app_store *actor, void **items, size_t n)
         if (is_new_record(ops[i])) {
             log_verdict(ops[i]->ledger); /* before it is handed back */
             count_verdict(actor, ops[i]->ledger);
+        } else if (ops[i]->kind == STORE_SLOT && ops[i]->result == 0) {
+            log_slot(&ops[i]->slot);
         }
     }
     for (size_t i = 0; i < taken; i++) {

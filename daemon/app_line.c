@@ -29,7 +29,7 @@
 #define MAIL_MAX      128
 #define PORTS_STOP_MS 3000
 
-enum mail_kind { MAIL_LEDGER, MAIL_COMMAND, MAIL_ORDERS, MAIL_BLOCK, MAIL_FINISH };
+enum mail_kind { MAIL_LEDGER, MAIL_NOTE, MAIL_COMMAND, MAIL_ORDERS, MAIL_BLOCK, MAIL_FINISH };
 
 /* First member of everything that comes through the mailbox. */
 struct mail {
@@ -43,6 +43,14 @@ struct courier {
     struct store_op op, *ops[1];
     struct app_item item;
     struct app_errand errand;
+    struct note {
+        struct mail mail;
+        struct app_line *line;
+        uint32_t slot;
+        int result;
+        struct store_op op, *ops[1];
+        struct app_item item;
+    } note;
     bool has_told_failure; /* its port cannot be opened, and the log says so */
 };
 
@@ -167,6 +175,24 @@ static int env_post(void *ctx, struct ledger_msg *msg)
     return app_store_send(line->config.store, &courier->item);
 }
 
+static void note_done(struct app_item *item, int result)
+{
+    struct note *note = (struct note *)((char *)item - offsetof(struct note, item));
+    note->result = result < 0 ? result : note->op.result;
+    (void)mailbox_send(note->line->box, &note->mail); /* it has its place there, as a message has */
+}
+
+static int env_note(void *ctx, uint32_t slot, bool is_quarantined, const char *who, const char *why)
+{
+    struct app_line *line = ctx;
+    struct note *note = &line->couriers[slot]->note;
+    note->op = (struct store_op){.kind = STORE_SLOT, .slot.is_quarantined = is_quarantined};
+    buf_copy(note->op.slot.slot, sizeof(note->op.slot.slot), span_str(station_view(line->station, slot)->id));
+    buf_copy(note->op.slot.who, sizeof(note->op.slot.who), span_str(who));
+    buf_copy(note->op.slot.why, sizeof(note->op.slot.why), span_str(why));
+    return app_store_send(line->config.store, &note->item);
+}
+
 /* A port that cannot be opened is in no record; every other verdict is, and the store's thread logs it from
  * there, so that a slow log never holds up the line. It is tried again every few seconds: told once, until
  * the port could be opened or is gone. */
@@ -227,6 +253,16 @@ static void on_closed(void *ctx, uint32_t slot, uint32_t generation)
     loop_defer(line->loop, &line->settled);
 }
 
+/* A slot that was in quarantine when the station stopped still is. */
+static void restore_slot(struct app_line *line, uint32_t index, const char *id)
+{
+    for (uint32_t i = 0; i < line->config.n_quarantined; i++) {
+        if (strcmp(line->config.quarantined[i].slot, id) == 0) {
+            station_quarantine(line->station, index, line->config.quarantined[i].why, now_of(line));
+        }
+    }
+}
+
 static int add_slot(struct app_line *line, const struct config_fixture *fixture, const char *name)
 {
     struct slot_config slot = {
@@ -247,7 +283,12 @@ static int add_slot(struct app_line *line, const struct config_fixture *fixture,
     courier->ops[0] = &courier->op;
     courier->item = (struct app_item){.ops = courier->ops, .n = 1, .done = store_done};
     courier->errand.done = keys_done;
+    struct note *note = &courier->note;
+    *note = (struct note){.mail.kind = MAIL_NOTE, .line = line, .slot = (uint32_t)index};
+    note->ops[0] = &note->op;
+    note->item = (struct app_item){.ops = note->ops, .n = 1, .done = note_done};
     line->couriers[index] = courier;
+    restore_slot(line, (uint32_t)index, slot.id);
     snapshot_publish(line->views, (size_t)index, station_view(line->station, (uint32_t)index));
     atomic_store(&line->n_slots, (unsigned)index + 1);
     bell_ring(line->config.bell);
@@ -354,7 +395,7 @@ static int run_command(struct app_line *line, const struct api_command *c, struc
     case API_ABORT:
         return station_abort(line->station, c->slot, c->generation, reterr, now_us);
     case API_RELEASE:
-        return station_release(line->station, c->slot, c->generation, reterr, now_us);
+        return station_release(line->station, c->slot, c->generation, c->operator_name, reterr, now_us);
     case API_RETRY:
         return station_retry(line->station, c->slot, c->generation, reterr, now_us);
     }
@@ -376,6 +417,10 @@ static void take_mail(struct app_line *line, struct mail *mail)
     switch (mail->kind) {
     case MAIL_LEDGER:
         station_ledger_answer(line->station, ((struct courier *)mail)->msg, now_of(line));
+        break;
+    case MAIL_NOTE:
+        station_noted(line->station, ((struct note *)mail)->slot, ((struct note *)mail)->result,
+                      now_of(line));
         break;
     case MAIL_COMMAND:
         answer_command(line, (struct command_mail *)mail);
@@ -509,7 +554,8 @@ static int build(struct app_line *line, struct err_info *reterr)
     if (!line->loop || !line->box || !line->views || !line->couriers) {
         return err_set(reterr, -ENOMEM, "no memory or descriptors for the line");
     }
-    line->env = (struct station_env){line, env_open, env_close, env_write, env_post, env_publish, env_random};
+    line->env = (struct station_env){line,     env_open,    env_close,  env_write,
+                                     env_post, env_publish, env_random, env_note};
     line->station = station_new(NULL, 0, &line->env, &clock_system, reterr);
     struct ports_events events = {line, on_opened, on_bytes, on_writable, on_closed};
     line->ports = ports_new(line->loop, NULL, &events, reterr);

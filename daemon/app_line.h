@@ -17,6 +17,12 @@
 
 struct app_line; /* opaque */
 
+/* A slot in quarantine, as it stands on record. */
+struct app_quarantine {
+    char slot[SLOT_ID_SIZE];
+    char why[STORE_WHY_SIZE];
+};
+
 struct app_line_config {
     const struct config *config;
     struct app_store *store;
@@ -27,6 +33,8 @@ struct app_line_config {
      */
     void (*stopping)(void *ctx);
     void *ctx;
+    const struct app_quarantine *quarantined; /* borrowed for the line's life */
+    uint32_t n_quarantined;
 };
 
 /* Builds the station and its slots. `config` is copied, what it points to borrowed. NULL with *reterr. Blocks

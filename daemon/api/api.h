@@ -81,7 +81,7 @@ struct api_command {
     enum api_command_kind kind;
     uint32_t slot;          /* index, as in `slot_read` */
     uint32_t generation;    /* of the board that is meant; 0: whatever is there now */
-    char operator_name[64]; /* API_START; may be empty */
+    char operator_name[64]; /* API_START, API_RELEASE; may be empty */
     char unit_serial[64];   /* API_START; may be empty */
 };
 

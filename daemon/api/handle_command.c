@@ -10,7 +10,13 @@
 #include "base/json.h"
 
 static const char *const start_members[] = {"generation", "operator", "unit_serial", NULL};
+static const char *const release_members[] = {"generation", "operator", NULL};
 static const char *const other_members[] = {"generation", NULL};
+
+static const char *const *members_of(enum api_command_kind kind)
+{
+    return kind == API_START ? start_members : kind == API_RELEASE ? release_members : other_members;
+}
 
 /* Fills the command from the body; false when `out` is answered. */
 static bool read_command(const struct request *r, struct api_command *command, struct response *out)
@@ -19,12 +25,12 @@ static bool read_command(const struct request *r, struct api_command *command, s
     int64_t generation = command->generation;
     bool is_start = command->kind == API_START;
 
-    struct json *body = body_object(r, is_start ? start_members : other_members, out);
+    struct json *body = body_object(r, members_of(command->kind), out);
     if (body == NULL) {
         return false;
     }
     int rc = json_opt_i64(body, "generation", 1, UINT32_MAX, &generation, &err);
-    if (rc == 0 && is_start) {
+    if (rc == 0 && (is_start || command->kind == API_RELEASE)) {
         rc = body_text(body, "operator", command->operator_name, sizeof(command->operator_name), &err);
     }
     if (rc == 0 && is_start) {
@@ -36,6 +42,9 @@ static bool read_command(const struct request *r, struct api_command *command, s
         return false;
     }
     command->generation = (uint32_t)generation;
+    if (command->kind == API_RELEASE && *command->operator_name == '\0') {
+        buf_copy(command->operator_name, sizeof(command->operator_name), span_str(who_of(r)));
+    }
     return true;
 }
 

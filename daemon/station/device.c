@@ -24,6 +24,7 @@
 #define POLL_LIMIT_MS  2500 /* one round of contact probes */
 #define REOPEN_US      (2 * US_PER_S)
 #define REPOST_US      (50 * US_PER_MS)
+#define RENOTE_US      US_PER_S
 #define BAUD_USUAL     115200
 
 void device_init(struct device *d, uint32_t index, const struct slot_config *config,
@@ -33,7 +34,7 @@ void device_init(struct device *d, uint32_t index, const struct slot_config *con
     if (d->config.baud == 0) {
         d->config.baud = BAUD_USUAL;
     }
-    d->reopen_us = d->pace_us = d->post_us = d->poll_us = TIME_NEVER;
+    d->reopen_us = d->pace_us = d->post_us = d->poll_us = d->note_us = TIME_NEVER;
     struct job_config job = {.content = memory->content,
                              .frames = memory->frames,
                              .line = memory->line,
@@ -478,9 +479,41 @@ static void note_end(struct device *d, struct device_host *host)
     host->ended(host->ctx, d);
 }
 
+/* What stands on record about the slot follows what it is, one change at a time. */
+static void note_quarantine(struct device *d, struct device_host *host, int64_t now_us)
+{
+    bool is_quarantined = d->health.is_quarantined;
+    bool is_waiting = d->note_us != TIME_NEVER && now_us < d->note_us;
+    if (!host->env->note || d->note_is_out || is_quarantined == d->is_on_record) {
+        d->note_us = TIME_NEVER;
+        return;
+    }
+    if (is_waiting) {
+        return;
+    }
+    if (is_quarantined) {
+        memcpy(d->why, d->health.why, sizeof(d->why));
+    }
+    int r = host->env->note(host->env->ctx, d->index, is_quarantined, is_quarantined ? "" : d->released_by,
+                            d->why);
+    d->note_is_out = r == 0;
+    d->note_us = r == 0 ? TIME_NEVER : now_us + REPOST_US;
+}
+
+void device_noted(struct device *d, int result, int64_t now_us)
+{
+    d->note_is_out = false;
+    if (result == 0) {
+        d->is_on_record = !d->is_on_record;
+    } else {
+        d->note_us = now_us + RENOTE_US;
+    }
+}
+
 void device_settle(struct device *d, struct device_host *host, int64_t now_us)
 {
     note_end(d, host);
+    note_quarantine(d, host, now_us);
     settle_polling(d, now_us);
     if (d->wants_job && d->port == PORT_OPEN && device_is_idle(d)) {
         start_job(d, host, now_us);
@@ -510,6 +543,7 @@ void device_settle(struct device *d, struct device_host *host, int64_t now_us)
 int64_t device_deadline(const struct device *d)
 {
     int64_t at = time_min(time_min(d->reopen_us, d->poll_us), time_min(d->pace_us, d->post_us));
+    at = time_min(at, d->note_us);
     if (!d->has_job) {
         return at;
     }

@@ -52,6 +52,11 @@ struct device {
     int64_t post_us;      /* a message that found no room is offered again then */
 
     struct health health; /* of the slot, over its boards */
+    char why[160];        /* of the quarantine, also when it has just been released */
+    char released_by[64];
+    bool is_on_record; /* in quarantine, on record */
+    bool note_is_out;  /* to change that */
+    int64_t note_us;   /* it failed and is offered again then */
 
     struct slot_view view;
     uint64_t shown; /* what the view was made of: unchanged means nothing to publish */
@@ -81,6 +86,9 @@ void device_opened(struct device *d, int result, const char *detail, int64_t now
 void device_bytes(struct device *d, struct span octets, int64_t now_us);
 void device_closed(struct device *d, struct device_host *host, int64_t now_us);
 void device_tick(struct device *d, struct device_host *host, int64_t now_us);
+
+/* What env->note took about the quarantine is on record, or (negative) is not. */
+void device_noted(struct device *d, int result, int64_t now_us);
 
 /* A new attempt with the board that is there. */
 void device_retry(struct device *d);

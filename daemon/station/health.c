@@ -96,6 +96,12 @@ bool health_wants_chunks(struct health *h)
     return true;
 }
 
+void health_restore(struct health *h, const char *why)
+{
+    *h = (struct health){.is_quarantined = true};
+    buf_copy(h->why, sizeof(h->why), span_str(why));
+}
+
 void health_release(struct health *h)
 {
     *h = (struct health){0};

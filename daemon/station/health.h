@@ -47,6 +47,9 @@ void health_note_neighbour(struct health *h);
 /* Whether the next board is to be written in chunks. */
 bool health_wants_chunks(struct health *h);
 
+/* It was in quarantine when the station stopped, for what is said there. */
+void health_restore(struct health *h, const char *why);
+
 /* A person has repaired it. */
 void health_release(struct health *h);
 

@@ -374,6 +374,21 @@ void station_ledger_answer(struct station *st, struct ledger_msg *msg, int64_t n
     }
 }
 
+void station_noted(struct station *st, uint32_t slot, int result, int64_t now_us)
+{
+    device_noted(st->devices[slot], result, now_us);
+    settle(st, st->devices[slot], now_us);
+}
+
+void station_quarantine(struct station *st, uint32_t slot, const char *why, int64_t now_us)
+{
+    struct device *d = st->devices[slot];
+    health_restore(&d->health, why);
+    buf_copy(d->why, sizeof(d->why), span_str(why));
+    d->is_on_record = true;
+    settle(st, d, now_us);
+}
+
 void station_set_orders(struct station *st, const struct station_order *orders, uint32_t n, int64_t now_us)
 {
     if (n > st->orders_size) {
@@ -455,8 +470,8 @@ int station_abort(struct station *st, uint32_t slot, uint32_t generation, struct
     return 0;
 }
 
-int station_release(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
-                    int64_t now_us)
+int station_release(struct station *st, uint32_t slot, uint32_t generation, const char *who,
+                    struct err_info *reterr, int64_t now_us)
 {
     struct device *d = NULL;
     int r = find_target(st, slot, generation, &d, reterr);
@@ -471,6 +486,7 @@ int station_release(struct station *st, uint32_t slot, uint32_t generation, stru
         device_retry(d); /* the hold has ended its job: it goes on with a new one */
     }
     d->is_held = false;
+    buf_copy(d->released_by, sizeof(d->released_by), span_str(who));
     health_release(&d->health);
     settle(st, d, now_us);
     return 0;
@@ -512,7 +528,8 @@ void station_shutdown(struct station *st, int64_t now_us)
 bool station_is_idle(const struct station *st)
 {
     for (uint32_t i = 0; i < st->n; i++) {
-        if (!device_is_idle(st->devices[i]) || st->devices[i]->wants_job) {
+        const struct device *d = st->devices[i];
+        if (!device_is_idle(d) || d->wants_job || d->note_is_out) {
             return false;
         }
     }

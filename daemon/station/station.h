@@ -51,6 +51,10 @@ struct station_env {
     void (*publish)(void *ctx, uint32_t slot, const struct slot_view *view);
     /* 80 random bits for a job id. */
     void (*random)(void *ctx, uint8_t out[10]);
+    /* Puts on record that the slot is in quarantine, or is not any more; station_noted follows. Returns 0, or
+     * negative when it cannot be taken now; the station offers it again. `who` (empty: the station itself)
+     * and `why` are borrowed for the call. NULL: nothing of that is put on record. */
+    int (*note)(void *ctx, uint32_t slot, bool is_quarantined, const char *who, const char *why);
 };
 
 /* An open order as the line must know it. `product` lives as long as the daemon. */
@@ -100,6 +104,12 @@ void station_port_closed(struct station *st, uint32_t slot, uint32_t generation,
 /* A lent message comes back. */
 void station_ledger_answer(struct station *st, struct ledger_msg *msg, int64_t now_us);
 
+/* What env->note took is on record, or (negative) is not and is to be tried again. */
+void station_noted(struct station *st, uint32_t slot, int result, int64_t now_us);
+
+/* The slot is in quarantine on record. Before any port arrives; does not call note. */
+void station_quarantine(struct station *st, uint32_t slot, const char *why, int64_t now_us);
+
 /* The open orders, all of them, after each change. Copied. */
 void station_set_orders(struct station *st, const struct station_order *orders, uint32_t n, int64_t now_us);
 
@@ -112,8 +122,9 @@ int station_start(struct station *st, uint32_t slot, uint32_t generation, const 
                   const char *unit_serial, struct err_info *reterr, int64_t now_us);
 int station_abort(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
                   int64_t now_us);
-int station_release(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
-                    int64_t now_us);
+/* `who` is for the record, when the slot was in quarantine; may be empty. */
+int station_release(struct station *st, uint32_t slot, uint32_t generation, const char *who,
+                    struct err_info *reterr, int64_t now_us);
 int station_retry(struct station *st, uint32_t slot, uint32_t generation, struct err_info *reterr,
                   int64_t now_us);
 

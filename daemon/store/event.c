@@ -251,7 +251,8 @@ static int project_all(struct store *st)
 {
     int r = sql_exec(&st->db, "DELETE FROM step; DELETE FROM job_entry; DELETE FROM job; DELETE FROM board;"
                               "DELETE FROM order_board; DELETE FROM order_fixture; DELETE FROM work_order;"
-                              "DELETE FROM exposure; DELETE FROM keygen; DELETE FROM certificate");
+                              "DELETE FROM exposure; DELETE FROM keygen; DELETE FROM certificate;"
+                              "DELETE FROM slot_quarantine");
     static const enum statement resets[] = {Q_BUNDLES_RESET, Q_CREDENTIALS_RESET};
     for (size_t i = 0; r == 0 && i < sizeof(resets) / sizeof(*resets); i++) {
         struct query q = sql_start(&st->db, resets[i]);

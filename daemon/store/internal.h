@@ -88,6 +88,7 @@ int op_expose(struct store *st, struct store_op *op);
 int op_record(struct store *st, struct store_op *op);
 int op_intend(struct store *st, struct store_op *op);
 int op_issue(struct store *st, struct store_op *op);
+int op_slot(struct store *st, struct store_op *op);
 int op_station_started(struct store *st, struct store_op *op);
 int op_product(struct store *st, struct store_op *op);
 int op_order_put(struct store *st, struct store_op *op);
@@ -124,6 +125,10 @@ int keygen_state_of(struct store *st, const char *bundle, int64_t bundle_no, str
                     struct digest *ret_listed);
 int keygen_project_intended(struct store *st, const struct event *event);
 int keygen_project_issued(struct store *st, const struct event *event);
+
+/* slot.c: its events into rows. */
+int slot_project_quarantined(struct store *st, const struct event *event);
+int slot_project_released(struct store *st, const struct event *event);
 
 /* What the store knows of a bundle; 1, 0 or negative. */
 struct known_bundle {

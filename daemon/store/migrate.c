@@ -41,6 +41,13 @@ static const struct migration released[] = {
             " sealed BLOB NOT NULL,"
             " taken INTEGER NOT NULL"
             ") STRICT, WITHOUT ROWID"},
+    /* Slots in quarantine. */
+    {.from = 2,
+     .sql = "CREATE TABLE slot_quarantine ("
+            " slot TEXT NOT NULL PRIMARY KEY,"
+            " since INTEGER NOT NULL,"
+            " why TEXT NOT NULL"
+            ") STRICT, WITHOUT ROWID"},
 };
 
 int migrate_is_empty(struct sql *db)

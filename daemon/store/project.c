@@ -366,6 +366,8 @@ static const struct {
     {"certificate_issued", keygen_project_issued},
     {"bundle_released", bundle_released},
     {"bundle_retired", bundle_retired},
+    {"slot_quarantined", slot_project_quarantined},
+    {"slot_released", slot_project_released},
     {"job_started", job_started},
     {"job_ended", job_ended},
 };

@@ -148,6 +148,11 @@ const char *const statement_texts[STATEMENTS] = {
                           " AND (j.was_exposed = 1 OR j.outcome = 'PASS')"
                           " ORDER BY j.started DESC, j.id DESC",
 
+    [Q_SLOT_QUARANTINE] = "INSERT INTO slot_quarantine (slot, since, why) VALUES (?1, ?2, ?3)",
+    [Q_SLOT_RELEASE] = "DELETE FROM slot_quarantine WHERE slot = ?1",
+    [Q_SLOT_QUARANTINED] = "SELECT 1 FROM slot_quarantine WHERE slot = ?1",
+    [Q_SLOTS_QUARANTINED] = "SELECT slot, why FROM slot_quarantine ORDER BY slot",
+
     [Q_BOARD_SEEN] = "INSERT INTO board (imei, uuid, model, modem_firmware, hardware, first_seen, last_seen)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO UPDATE SET"
                      " uuid = coalesce(excluded.uuid, uuid), model = coalesce(excluded.model, model),"

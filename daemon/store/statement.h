@@ -77,6 +77,11 @@ enum statement {
     Q_CLONE_OF,
     Q_DEVICES_OF_IMEI,
 
+    Q_SLOT_QUARANTINE,
+    Q_SLOT_RELEASE,
+    Q_SLOT_QUARANTINED,
+    Q_SLOTS_QUARANTINED,
+
     Q_BOARD_SEEN,
     Q_JOB_BY_ID,
     Q_JOB_PUT,

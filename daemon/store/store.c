@@ -388,6 +388,8 @@ static int run_kind(struct store *st, struct store_op *op)
         return op_bundle_retire(st, op);
     case STORE_PRODUCT:
         return op_product(st, op);
+    case STORE_SLOT:
+        return op_slot(st, op);
     case STORE_STATION_STARTED:
         return op_station_started(st, op);
     case STORE_ROTATE:

@@ -57,6 +57,7 @@ enum store_op_kind {
     STORE_BUNDLE_RELEASE,  /* BOUND → FREE, by a person */
     STORE_BUNDLE_RETIRE,   /* any state → RETIRED, by a person, with a reason */
     STORE_PRODUCT,         /* makes a version of a product known; before the first order for it */
+    STORE_SLOT,            /* a slot is put into quarantine, or released from it */
     STORE_STATION_STARTED, /* once, before the first claim: open jobs of an earlier run get their one ending
                             */
     STORE_ROTATE,          /* every sealed secret is rewritten under another wrapping key */
@@ -131,6 +132,14 @@ struct store_named {
     char why[STORE_WHY_SIZE]; /* must not be empty for BUNDLE_RETIRE */
 };
 
+/* STORE_SLOT; what is so already is left alone. */
+struct store_slot {
+    char slot[SLOT_ID_SIZE];
+    bool is_quarantined;
+    char who[STORE_WHO_SIZE]; /* empty: the station itself */
+    char why[STORE_WHY_SIZE]; /* the evidence; of a release, that of the quarantine */
+};
+
 struct store_reconcile {
     char who[STORE_WHO_SIZE];
     char why[STORE_WHY_SIZE]; /* must not be empty */
@@ -171,6 +180,7 @@ struct store_op {
         struct store_order_put order_put;
         struct store_named named;      /* ORDER_CLOSE, BUNDLE_RELEASE, BUNDLE_RETIRE */
         const struct product *product; /* PRODUCT */
+        struct store_slot slot;        /* SLOT */
         struct store_reconcile reconcile;
         struct store_rotation *rotation;
         uint32_t ended; /* STATION_STARTED, out: how many jobs were ended */
@@ -224,6 +234,11 @@ const char *store_mark_text(enum store_mark_state state);
 #define STORE_NOTE_DIGEST_KEYS "digest_keys"
 #define STORE_NOTE_SIZE        1024
 int store_note(struct store *store, const char *name, char out[STORE_NOTE_SIZE]);
+
+/* The slots that are in quarantine, in the order of their ids: what a station that starts must know. 0, or
+ * negative. */
+int store_quarantined(struct store *store, void (*each)(void *ctx, const char *slot, const char *why),
+                      void *ctx);
 
 /* Number of the last event on record (0: none), and its wall time. */
 int64_t store_last_seq(const struct store *store);

@@ -224,7 +224,8 @@ static void init_rack(struct rack *rack, struct station_env *env, uint32_t n, ui
         (void)snprintf(slots[i].name, sizeof(slots[i].name), "%03u", i + 1);
     }
     rack->now_us = rack->seats[0].rig.now_us;
-    *env = (struct station_env){rack, env_open, env_close, env_write, env_post, env_publish, env_random};
+    *env =
+        (struct station_env){rack, env_open, env_close, env_write, env_post, env_publish, env_random, NULL};
     size_t before = heap_octets();
     rack->station = station_new(slots, n, env, &rack->clock, NULL);
     must(rack->station != NULL, "no station");

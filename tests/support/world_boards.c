@@ -328,7 +328,7 @@ static void command_something(struct world *w)
         LINE((void)station_start(w->station, slot, 0, "eve", "SN-1", &why, w->now_us));
         break;
     default:
-        LINE((void)station_release(w->station, slot, 0, &why, w->now_us));
+        LINE((void)station_release(w->station, slot, 0, "eve", &why, w->now_us));
         break;
     }
 }
@@ -515,7 +515,7 @@ static void serve_calm(struct world *w, uint32_t slot)
     }
     if (b && view->state == SLOT_QUARANTINED) { /* somebody has looked at the slot's wiring */
         struct err_info why = {0};
-        LINE((void)station_release(w->station, slot, view->generation, &why, w->now_us));
+        LINE((void)station_release(w->station, slot, view->generation, "eve", &why, w->now_us));
         return;
     }
     if (!b || view->state != SLOT_DONE || view->generation == w->slots[slot].seen_generation) {

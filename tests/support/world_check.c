@@ -496,6 +496,20 @@ static void check_wear(struct world *w, uint32_t board)
     }
 }
 
+/* What the record says of each slot is what the station does. */
+static void check_quarantine(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_slots; i++) {
+        int64_t on_record =
+            world_ask(w, "SELECT count(*) FROM slot_quarantine WHERE slot = ?", w->slot_configs[i].id);
+        bool is_shown = strstr(world_view(w, i)->warning, "release it") != NULL;
+        if (on_record != is_shown) {
+            world_blame(w, "slot %s is%s in quarantine, and on record it is%s", w->slot_configs[i].id,
+                        is_shown ? "" : " not", on_record ? "" : " not");
+        }
+    }
+}
+
 static void check_record(struct world *w)
 {
     struct err_info why = {0};
@@ -522,6 +536,7 @@ static void check_end(struct world *w)
     } else if (station_deadline(w->station) != TIME_NEVER) {
         world_blame(w, "a timer is left though every rack is empty");
     }
+    check_quarantine(w);
     check_record(w);
 }
 

@@ -183,6 +183,31 @@ static void env_random(void *ctx, uint8_t out[10])
     world_random_octets(ctx, out, 10);
 }
 
+static int env_note(void *ctx, uint32_t slot, bool is_quarantined, const char *who, const char *why)
+{
+    struct world *w = ctx;
+    bool was_on = malloc_count_switch(false);
+    bool is_full = w->is_dying || (w->is_troubled && world_hits(w, 100));
+    if (!is_full) {
+        struct store_slot *note = &w->slots[slot].note;
+        *note = (struct store_slot){.is_quarantined = is_quarantined};
+        buf_copy(note->slot, sizeof(note->slot), span_str(w->slot_configs[slot].id));
+        buf_copy(note->who, sizeof(note->who), span_str(who));
+        buf_copy(note->why, sizeof(note->why), span_str(why));
+        world_at(w, (int64_t)world_dice(w, 10000) + w->store_slow_us, HAPPENS_NOTE, slot, 0, 0);
+    }
+    malloc_count_switch(was_on);
+    return is_full ? -EAGAIN : 0;
+}
+
+static void on_note(struct world *w, uint32_t slot)
+{
+    struct store_op op = {.kind = STORE_SLOT, .slot = w->slots[slot].note};
+    int r = w->store_is_broken && !w->store_is_lost ? ERR_STORE : world_op(w, &op);
+    r = w->store_is_broken ? ERR_STORE : r;
+    LINE(station_noted(w->station, slot, r, w->now_us));
+}
+
 void world_env_init(struct world *w)
 {
     w->env = (struct station_env){.ctx = w,
@@ -191,7 +216,8 @@ void world_env_init(struct world *w)
                                   .write = env_write,
                                   .post = env_post,
                                   .publish = env_publish,
-                                  .random = env_random};
+                                  .random = env_random,
+                                  .note = env_note};
 }
 
 /* ---- ports */
@@ -371,6 +397,9 @@ void world_daemon_happens(struct world *w, const struct world_event *e)
         return;
     case HAPPENS_KEYS_TELL:
         tell(w, &w->to_keys);
+        return;
+    case HAPPENS_NOTE:
+        on_note(w, e->slot);
         return;
     case HAPPENS_START:
     case HAPPENS_CHANCE:

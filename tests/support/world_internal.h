@@ -27,13 +27,14 @@ enum happening {
     HAPPENS_STORE_TELLS,
     HAPPENS_KEYS,
     HAPPENS_KEYS_TELL,
+    HAPPENS_NOTE,  /* a slot's quarantine goes on record */
     HAPPENS_START, /* of a dead daemon */
     HAPPENS_CHANCE,
     HAPPENS_STORE_HEALS,
     HAPPENS_ORDERS_BACK,
 };
 /* Those up to here belong to the daemon and die with it. */
-#define HAPPENS_LAST_OF_DAEMON HAPPENS_KEYS_TELL
+#define HAPPENS_LAST_OF_DAEMON HAPPENS_NOTE
 
 struct world_event {
     int64_t at_us;
@@ -64,6 +65,7 @@ struct world_slot {
     uint32_t generation;        /* of the port that is open, or being opened; 0: none */
     int64_t notice_us;          /* when hot-plug speaks of this slot next, at the earliest */
     char tail[32];              /* the last octets that were sent, to recognise a key in them */
+    struct store_slot note;     /* on its way to the store */
     char told_job[JOB_ID_SIZE]; /* the last PASS shown */
     uint32_t seen_generation;   /* the last whose verdict the hands have acted on */
 };

@@ -115,6 +115,17 @@ static void first_start(struct world *w)
     }
 }
 
+static void restore_slot(void *ctx, const char *slot, const char *why)
+{
+    struct world *w = ctx;
+    int at = station_find_slot(w->station, slot);
+    if (at < 0) {
+        world_blame(w, "slot %s is in quarantine, and does not exist", slot);
+    } else {
+        station_quarantine(w->station, (uint32_t)at, why, w->now_us);
+    }
+}
+
 static void start_parts(struct world *w)
 {
     open_store(w);
@@ -142,6 +153,9 @@ static void start_parts(struct world *w)
     w->to_store = w->to_keys = (struct world_actor){0};
     w->is_up = true;
     w->is_dying = false;
+    if (store_quarantined(w->store, restore_slot, w) < 0) {
+        world_blame(w, "the quarantined slots cannot be read");
+    }
     world_set_orders(w, true);
 }
 

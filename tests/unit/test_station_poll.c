@@ -86,8 +86,8 @@ static void setup(struct seat *s, bool says_nothing_at_boot)
     s->boards[1] = simboard_new(&config);
     simboard_run(s->boards[1], s->rig.now_us);
     simboard_port_open(s->boards[1], s->rig.now_us);
-    static const struct station_env calls = {NULL,     env_open,    env_close, env_write,
-                                             env_post, env_publish, env_random};
+    static const struct station_env calls = {NULL,     env_open,    env_close,  env_write,
+                                             env_post, env_publish, env_random, NULL};
     static struct station_env env;
     env = calls;
     env.ctx = s;

@@ -143,21 +143,20 @@ static void version_1_becomes_todays(void **state)
     static const char columns[] =
         "SELECT group_concat(m.name || c.cid || c.name || c.type || c.\"notnull\" || c.pk, ' ')"
         " FROM sqlite_schema m, pragma_table_xinfo(m.name) c"
-        " WHERE m.type = 'table' AND m.name IN ('attestation', 'keygen', 'certificate') ORDER BY m.name, "
+        " WHERE m.type = 'table' AND m.name IN ('attestation', 'keygen', 'certificate', 'slot_quarantine') "
+        "ORDER BY m.name, "
         "c.cid";
     static const char indexes[] =
         "SELECT group_concat(name || ifnull(sql, ''), ';') FROM (SELECT name, sql FROM "
         "sqlite_schema WHERE type = 'index' AND tbl_name IN ('keygen', 'certificate') "
         "ORDER BY name)";
     char *wanted = strdup(kit_query(&kit, columns)), *wanted_indexes = strdup(kit_query(&kit, indexes));
-    assert_int_equal(
-        kit_meddle(
-            &kit,
-            "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; PRAGMA user_version = 1"),
-        0);
+    assert_int_equal(kit_meddle(&kit, "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; "
+                                      "DROP TABLE slot_quarantine; PRAGMA user_version = 1"),
+                     0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), 0);
-    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "2");
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "3");
     assert_string_equal(kit_query(&kit, columns), wanted);
     assert_string_equal(kit_query(&kit, indexes), wanted_indexes);
     free(wanted);
@@ -247,11 +246,11 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     struct kit kit;
     kit_init(&kit);
     assert_int_equal(kit_open(&kit), 0);
-    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 3"), 0);
+    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 4"), 0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), ERR_NEWER);
-    assert_non_null(strstr(kit.err.text, "version 3"));
-    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "3");
+    assert_non_null(strstr(kit.err.text, "version 4"));
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "4");
     kit_done(&kit);
 }
 

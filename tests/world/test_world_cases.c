@@ -102,7 +102,7 @@ static void test_twins_are_held(void **state)
 
     /* A person looks, and lets one of them go on: the other one stays. */
     struct err_info why = {0};
-    assert_int_equal(station_release(world_station(w), 0, 0, &why, world_now_us(w)), 0);
+    assert_int_equal(station_release(world_station(w), 0, 0, "eve", &why, world_now_us(w)), 0);
     start(w, 0);
     assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
     assert_string_equal(slot_state_name(world_view(w, 1)->state), "held");
@@ -140,7 +140,7 @@ static void test_twin_comes_later(void **state)
     assert_int_equal(writes_of(w, 1), 0);
     simboard_clear_faults(world_board(w, 0));
     struct err_info why = {0};
-    assert_int_equal(station_release(world_station(w), 0, 0, &why, world_now_us(w)), 0);
+    assert_int_equal(station_release(world_station(w), 0, 0, "eve", &why, world_now_us(w)), 0);
     settle(w);
     assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
     assert_string_equal(slot_state_name(world_view(w, 1)->state), "held");
@@ -184,6 +184,77 @@ static void test_twin_comes_when_the_first_is_gone(void **state)
     simboard_clear_faults(world_board(w, 1)); /* its IMEI is put right */
     assert_true(world_calm(w));
     check(w, true);
+    world_free(w);
+}
+
+/* ---- quarantine */
+
+/* Five slots, of which the first spoils what is written to whatever board stands there. */
+static void fail_three_boards(struct world *w)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        char why[SIM_FAULT_WHY];
+        assert_int_equal(simboard_add_fault(world_board(w, i), "stored_wrong:1", why, sizeof(why)), 0);
+        world_plug(w, i, 0);
+        settle(w);
+        assert_verdict(w, 0, OUTCOME_FAIL, REASON_digest_mismatch);
+        world_pull(w, i);
+        world_plug(w, 3 + i, 1 + i);
+        settle(w);
+        assert_verdict(w, 1 + i, OUTCOME_PASS, REASON_ok);
+    }
+}
+
+static const char *last_event(struct world *w)
+{
+    return world_ask_text(
+        w,
+        "SELECT kind || ' ' || slot || ' ' || json_extract(data, '$.who') FROM event WHERE kind"
+        " LIKE 'slot_%' ORDER BY seq DESC",
+        NULL);
+}
+
+/* It is on record with its evidence, outlives the daemon however that ends, and ends when a person says so,
+ * who is on record as well. */
+static void test_quarantine_outlives_the_daemon(void **state)
+{
+    (void)state;
+    struct world *w =
+        rack_of((struct world_rack){.name = "pool", .source = SOURCE_POOL, .slots = 5, .boards = 7});
+    fail_three_boards(w);
+    world_plug(w, 6, 0);
+    settle(w);
+    assert_string_equal(slot_state_name(world_view(w, 0)->state), "quarantined");
+    char warning[sizeof(world_view(w, 0)->warning)];
+    memcpy(warning, world_view(w, 0)->warning, sizeof(warning));
+    assert_non_null(strstr(warning, "3 boards in a row"));
+    assert_string_equal(last_event(w), "slot_quarantined pool/001 station");
+    for (int is_killed = 0; is_killed <= 1; is_killed++) {
+        is_killed ? world_kill(w) : world_stop(w);
+        world_start(w);
+        settle(w);
+        assert_string_equal(slot_state_name(world_view(w, 0)->state), "quarantined");
+        assert_string_equal(world_view(w, 0)->warning, warning);
+        assert_int_equal(writes_of(w, 6), 0);
+    }
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM event WHERE kind = 'slot_quarantined'", NULL), 1);
+
+    /* The store fails just then: the release holds, and is on record as soon as that can be. */
+    world_break_store(w, true, false);
+    struct err_info why = {0};
+    assert_int_equal(station_release(world_station(w), 0, 0, "eve", &why, world_now_us(w)), 0);
+    world_run_for(w, 3 * US_PER_S);
+    assert_string_equal(last_event(w), "slot_quarantined pool/001 station");
+    world_break_store(w, false, false);
+    world_run_for(w, 3 * US_PER_S);
+    settle(w);
+    assert_string_equal(last_event(w), "slot_released pool/001 eve");
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
+    world_stop(w);
+    world_start(w);
+    settle(w);
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_already_right);
+    check(w, false);
     world_free(w);
 }
 
@@ -410,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_twins_are_held),
         cmocka_unit_test(test_twin_comes_later),
         cmocka_unit_test(test_twin_comes_when_the_first_is_gone),
+        cmocka_unit_test(test_quarantine_outlives_the_daemon),
         cmocka_unit_test(test_two_fixtures_two_orders),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_second_visit_compares),
