@@ -205,6 +205,17 @@ static int import_submit(void *ctx, struct store_op **ops, size_t n)
     return app_store_submit(&((struct app *)ctx)->store, ops, n);
 }
 
+static int import_begin(void *ctx, struct store_op **ops, size_t n, void **ret_ticket)
+{
+    return app_store_begin(&((struct app *)ctx)->store, ops, n, ret_ticket);
+}
+
+static void import_wait(void *ctx, void *ticket)
+{
+    (void)ctx;
+    app_store_wait(ticket);
+}
+
 static const struct product *find_product(void *ctx, const char *name)
 {
     return config_find_product(ctx, name);
@@ -225,6 +236,8 @@ static void *source_import_open(void *ctx, bool is_dry_run, struct err_info *ret
     struct app *app = ctx;
     struct import_config config = import_config_of(&app->state);
     config.submit = import_submit;
+    config.begin = import_begin;
+    config.wait = import_wait;
     config.is_dry_run = is_dry_run;
     config.ctx = app;
     struct import *import = import_new(&config);

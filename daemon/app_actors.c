@@ -4,7 +4,9 @@
  */
 #include "app_actors.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -212,6 +214,43 @@ static void wake_waiter(struct app_item *item, int result)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void await(struct waiter *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->is_done) {
+        pthread_cond_wait(&w->wake, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+}
+
+int app_store_begin(struct app_store *actor, struct store_op **ops, size_t n, void **ret_ticket)
+{
+    struct waiter *w = malloc(sizeof(*w));
+    if (w == NULL) {
+        return -ENOMEM;
+    }
+    *w = (struct waiter){
+        .item = {.ops = ops, .n = n, .done = wake_waiter},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
+    };
+    int r = app_store_send(actor, &w->item);
+    if (r < 0) {
+        free(w);
+        return r;
+    }
+    *ret_ticket = w;
+    return 0;
+}
+
+void app_store_wait(void *ticket)
+{
+    await(ticket);
+    free(ticket);
+}
+
 int app_store_submit(struct app_store *actor, struct store_op **ops, size_t n)
 {
     struct waiter w = {
@@ -223,13 +262,7 @@ int app_store_submit(struct app_store *actor, struct store_op **ops, size_t n)
     if (r < 0) {
         return r;
     }
-    pthread_mutex_lock(&w.lock);
-    while (!w.is_done) {
-        pthread_cond_wait(&w.wake, &w.lock);
-    }
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.wake);
-    pthread_mutex_destroy(&w.lock);
+    await(&w);
     return 0; /* a failed batch stands in every operation's result */
 }
 

@@ -56,6 +56,9 @@ int app_store_send(struct app_store *actor, struct app_item *item);
 
 /* Sends and waits. 0: every operation was answered. Any thread but the store's and the line's. */
 int app_store_submit(struct app_store *actor, struct store_op **ops, size_t n);
+/* The same in two steps: what was begun (0) must be waited for, by any thread. */
+int app_store_begin(struct app_store *actor, struct store_op **ops, size_t n, void **ret_ticket);
+void app_store_wait(void *ticket);
 
 /* A ledger message on its way to keys, or to the issuer, and back. */
 struct app_errand {

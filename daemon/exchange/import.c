@@ -40,8 +40,15 @@ struct import {
     size_t line_len;
     char *line; /* secret, IMPORT_LINE_MAX octets */
 
-    size_t n_items;
-    struct item items[IMPORT_BATCH];
+    struct batch {
+        size_t n;
+        struct item items[IMPORT_BATCH];
+        size_t n_ops; /* of those that are not refused */
+        struct store_op *ops[IMPORT_BATCH];
+        void *ticket;
+        bool is_begun; /* lent to the store */
+    } batches[2];
+    struct batch *filling;
 
     struct json *rows;
     uint32_t n_good_listed, n_refused_listed;
@@ -62,9 +69,11 @@ struct import *import_new(const struct import_config *config)
     import->line = secret_alloc(IMPORT_LINE_MAX);
     import->rows = json_new_array();
     bool is_good = import->reader != NULL && import->line != NULL && import->rows != NULL;
-    for (size_t i = 0; i < IMPORT_BATCH && is_good; i++) {
-        import->items[i].sealed = malloc(ROW_SEALED_MAX);
-        is_good = import->items[i].sealed != NULL;
+    import->filling = &import->batches[0];
+    for (size_t i = 0; i < 2 * IMPORT_BATCH && is_good; i++) {
+        struct item *item = &import->batches[i / IMPORT_BATCH].items[i % IMPORT_BATCH];
+        item->sealed = malloc(ROW_SEALED_MAX);
+        is_good = item->sealed != NULL;
     }
     if (!is_good) {
         import_free(import);
@@ -73,13 +82,24 @@ struct import *import_new(const struct import_config *config)
     return import;
 }
 
+static void wait_for(struct import *import, struct batch *batch)
+{
+    if (batch->is_begun) {
+        import->config.wait(import->config.ctx, batch->ticket);
+    }
+    batch->is_begun = false;
+}
+
 void import_free(struct import *import)
 {
     if (import == NULL) {
         return;
     }
-    for (size_t i = 0; i < IMPORT_BATCH; i++) {
-        free(import->items[i].sealed);
+    for (size_t i = 0; i < 2; i++) {
+        wait_for(import, &import->batches[i]);
+        for (size_t k = 0; k < IMPORT_BATCH; k++) {
+            free(import->batches[i].items[k].sealed);
+        }
     }
     json_free(import->rows);
     seen_done(&import->keys);
@@ -184,26 +204,47 @@ static int add_answer(struct import *import, const struct item *item)
     return add_refused(import, item, op->reason == REASON_NONE ? REASON_row_invalid : op->reason, detail);
 }
 
-static int flush(struct import *import)
+/* What became of a batch that the store has answered, or that had nothing for it. */
+static int settle(struct import *import, struct batch *batch)
 {
-    struct store_op *ops[IMPORT_BATCH];
-    size_t n = 0;
-    for (size_t i = 0; i < import->n_items; i++) {
-        if (!import->items[i].is_refused) {
-            ops[n++] = &import->items[i].op;
-        }
-    }
-    int rc = n > 0 ? import->config.submit(import->config.ctx, ops, n) : 0;
-    if (rc != 0) {
-        return fail(import, rc, "the database takes no bundles now: try again later");
-    }
-    for (size_t i = 0; i < import->n_items && rc == 0; i++) {
-        const struct item *item = &import->items[i];
+    int rc = 0;
+    wait_for(import, batch);
+    for (size_t i = 0; i < batch->n && rc == 0; i++) {
+        const struct item *item = &batch->items[i];
         rc = item->is_refused ? add_refused(import, item, item->refusal.reason, item->refusal.detail)
                               : add_answer(import, item);
     }
-    import->n_items = 0;
+    batch->n = 0;
     return rc;
+}
+
+static int lend(struct import *import, struct batch *batch)
+{
+    const struct import_config *config = &import->config;
+    batch->n_ops = 0;
+    for (size_t i = 0; i < batch->n; i++) {
+        if (!batch->items[i].is_refused) {
+            batch->ops[batch->n_ops++] = &batch->items[i].op;
+        }
+    }
+    if (batch->n_ops == 0) {
+        return 0;
+    }
+    int rc = config->begin ? config->begin(config->ctx, batch->ops, batch->n_ops, &batch->ticket)
+                           : config->submit(config->ctx, batch->ops, batch->n_ops);
+    batch->is_begun = rc == 0 && config->begin;
+    return rc == 0 ? 0 : fail(import, rc, "the database takes no bundles now: try again later");
+}
+
+/* The batch that was filled goes to the store once the one before it has come back. */
+static int flush(struct import *import)
+{
+    struct batch *full = import->filling;
+    struct batch *other = &import->batches[full == &import->batches[0]];
+    int rc = settle(import, other);
+    rc = rc != 0 ? rc : lend(import, full);
+    import->filling = other;
+    return rc == 0 && !full->is_begun ? settle(import, full) : rc;
 }
 
 /* ---- rows */
@@ -295,18 +336,18 @@ static int end_line(struct import *import)
     int rc = 0;
     struct span text = span_of(import->line, import->line_len);
     if (import->is_too_long || !is_blank(text)) {
-        struct item *item = &import->items[import->n_items];
+        struct item *item = &import->filling->items[import->filling->n];
         item->number = import->number;
         rc = import->number > IMPORT_ROWS_MAX
                  ? fail(import, ERR_RANGE, "an import has at most 1,000,000 rows: split the file")
                  : take_row(import, item, text);
-        import->n_items += rc == 0;
+        import->filling->n += rc == 0;
     }
     secret_wipe(import->line, import->line_len);
     import->line_len = 0;
     import->is_too_long = false;
     import->number++;
-    return rc == 0 && import->n_items == IMPORT_BATCH ? flush(import) : rc;
+    return rc == 0 && import->filling->n == IMPORT_BATCH ? flush(import) : rc;
 }
 
 /* A part of a line, without a line feed. */
@@ -347,7 +388,7 @@ int import_finish(struct import *import, struct json **ret, struct err_info *ret
     if (import->failure.code == 0 && (import->line_len > 0 || import->is_too_long)) {
         (void)end_line(import);
     }
-    if (import->failure.code == 0) {
+    for (int i = 0; i < 2 && import->failure.code == 0; i++) { /* the last batch, and what it left behind */
         (void)flush(import);
     }
     int rc = report(import, reterr);

@@ -2,8 +2,9 @@
  * An import: octets of NDJSON in, one result a row out. A bad row refuses itself and not the file; what was
  * taken stays taken when a later row fails; the same file again makes duplicates, not bundles.
  *
- * A session belongs to one thread at a time. It holds at most one line (in secret memory, wiped) and one
- * batch of sealed bundles; rows are given to the store by the batch, so that one sync serves many.
+ * A session belongs to one thread at a time. It holds at most one line (in secret memory, wiped) and two
+ * batches of sealed bundles; rows are given to the store by the batch, so that one sync serves many, and one
+ * batch is filled while the other one is stored.
  */
 #ifndef CERTLINE_EXCHANGE_IMPORT_H
 #define CERTLINE_EXCHANGE_IMPORT_H
@@ -34,6 +35,13 @@ struct import_config {
     /* Runs STORE_IMPORT operations and returns when each was answered: 0, or negative when they were not run
      * (their answers are not looked at then). The operations are lent for the call. */
     int (*submit)(void *ctx, struct store_op **ops, size_t n);
+
+    /* The same in two steps, so that the next rows are judged while these are stored: `begin` takes the
+     * operations (0, or negative: they will not be run), `wait` returns once each was answered. One batch is
+     * under way at a time, and it is waited for whatever becomes of the session. Both NULL: there is `submit`
+     * only. */
+    int (*begin)(void *ctx, struct store_op **ops, size_t n, void **ret_ticket);
+    void (*wait)(void *ctx, void *ticket);
     void *ctx;
 };
 

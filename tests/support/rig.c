@@ -320,6 +320,9 @@ static void play_record(struct rig *rig, struct ledger_msg *msg)
 
 void rig_play(struct rig *rig, struct ledger_msg *msg)
 {
+    if (rig->on_message) {
+        rig->on_message(rig->on_message_ctx, msg);
+    }
     if (rig->failures > 0) {
         rig->failures--;
         msg->status = LEDGER_FAILED;

@@ -41,6 +41,9 @@ struct rig {
     uint32_t other_devices;   /* claims refused for it */
     int failures;             /* so many messages are answered FAILED first */
     int64_t ledger_us;        /* how long an answer takes */
+    /* Sees each message before it is answered; NULL: nobody does. */
+    void (*on_message)(void *ctx, const struct ledger_msg *msg);
+    void *on_message_ctx;
 
     /* Products whose boards make their own key: what is on record, and who answers beside the store. */
     struct ledger_keygen keygen;
