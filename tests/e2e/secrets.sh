@@ -1,7 +1,8 @@
 #!/bin/bash
 # Where private keys may be after a rack is done: on the boards, and sealed in the database. Every other place is searched,
 # for pieces of their base64 and of their numbers: the files of the state, the log, all answers of the API, the daemon's
-# arguments and environment, and its memory, which takes root, since the process does not let itself be read.
+# arguments and environment, and its memory, which takes root, since the process does not let itself be read. Then again
+# with another wrapping key, and when it dies.
 . "$(dirname "$0")/common/lib.sh"
 [ "$(id -u)" = 0 ] || skip "reading a process that is not dumpable takes root"
 begin
@@ -30,6 +31,7 @@ jq -e '.taken == 0' "$dir/answer.refused" >/dev/null || fail "took what it shoul
 api /api/v1/work-orders/WO-9 -o "$dir/answer.wrong" -X PUT -H 'Content-Type: application/json' --data-binary "@$dir/some" || true
 tool half "$url" "$dir/bundles.ndjson"
 
+tool sealed "$dir/state" >"$dir/sealed" # each key as the database has it now
 equal "order" 201 "$(put_order WO-1 8)"
 # Boards that echo, lose, damage and answer late make the station look at what it sent in other ways.
 start_boards 8 --fault lost_reply@command:13/1 --fault urc:0.3/2 --fault stored_wrong:0.4/3 --fault reboot@command:12/4 \
@@ -56,7 +58,25 @@ grep -q '«private_key' "$dir"/answer.* || fail "no dialogue with a key in it wa
 
 tool secrets "$dir/bundles.ndjson" "$daemon" "$dir"/state/* "$log" "$dir"/answer.*
 
-# And with the log closed and all buffers written.
+# And with the log closed and all buffers written. The keys of boards that passed are erased: not even sealed they stand
+# anywhere in the files any more, while those of the others do.
 end_station TERM
 equal "exit status" 0 "$(cat "$dir/code")"
+tool secrets "$dir/bundles.ndjson" 0 "$dir"/state/* "$log"
+tool erased "$dir/state" "$dir/sealed"
+
+### another wrapping key, and a daemon that dies with what it has in memory
+
+"$CERTLINED" key rotate -c "$config" >"$dir/out"
+grep -q 'under the new wrapping key' "$dir/out" || fail "the key was not changed"
+tool secrets "$dir/bundles.ndjson" 0 "$dir"/state/* "$dir/out"
+ulimit -c unlimited 2>/dev/null || true
+cd "$dir" # where a core would lie
+start_station
+start_boards 8
+await "a board that is held against its record" slots_are 1 '.state == "done" and .verdict.outcome == "PASS"'
+tool secrets "$dir/bundles.ndjson" "$daemon" "$dir"/state/* "$log" "$dir/out"
+end_station ABRT
+equal "how it ended" 134 "$(cat "$dir/code")"
+equal "cores" "" "$(find "$dir" -name 'core*')"
 tool secrets "$dir/bundles.ndjson" 0 "$dir"/state/* "$log"

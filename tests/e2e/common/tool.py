@@ -8,6 +8,8 @@
   chain URL                            the events' hashes
   half URL FILE                        an import whose sender leaves in the middle
   secrets BUNDLES PID FILE…            searches files and the process's memory (PID 0: none) for private keys
+  sealed STATE                         the private keys as the database has them, sealed: a bundle a line
+  erased STATE SEALED                  of those, what was erased stands in no file of the state, and the others do
   stream URL OUT UNTIL [after:ID]      the live stream, an event a line: {"id","event","data"}. Ends when N slots have
                                        passed and N jobs too (until-passed:N), or with the first comment (quiet)
   stalled URL N OUT                    N viewers that never read; writes a line to OUT once all are there
@@ -25,6 +27,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import sys
 import termios
 import time
@@ -371,5 +374,33 @@ def secrets(bundle_file, pid, *files):
     print(f"searched {in_files} octets of files and {in_memory} of memory for {len(search.words)} pieces of keys")
 
 
+def sealed_keys(state):
+    database = sqlite3.connect(f"file:{state}/certline.db?mode=ro", uri=True)
+    return dict(database.execute("SELECT b.id, c.sealed FROM credential c JOIN bundle b ON b.no = c.bundle WHERE c.type = 2"))
+
+
+def sealed(state):
+    for bundle, octets in sealed_keys(state).items():
+        print(bundle, octets.hex())
+
+
+def erased(state, sealed_file):
+    now, counts = sealed_keys(state), {True: 0, False: 0}
+    files = [p.read_bytes() for p in pathlib.Path(state).iterdir() if p.is_file()]
+    for line in open(sealed_file):
+        bundle, text = line.split()
+        octets = bytes.fromhex(text)
+        is_erased = now[bundle] == b""
+        counts[is_erased] += 1
+        for at in range(81, len(octets) - 32, 32):  # behind the header: what the key itself became
+            if is_erased and any(octets[at:at + 32] in data for data in files):
+                sys.exit(f"the sealed key of {bundle} is erased and still stands in a file")
+        if not is_erased and not any(octets[81:113] in data for data in files):
+            sys.exit(f"the search does not find the sealed key of {bundle} where it is")
+    if not counts[True]:
+        sys.exit("no key was erased")
+    print(f"{counts[True]} keys are erased, {counts[False]} are still there")
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (bundles, control, busy, watch, half, memory, chain, secrets, stream, stalled)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (bundles, control, busy, watch, half, memory, chain, secrets, sealed, erased, stream, stalled)}[sys.argv[1]](*sys.argv[2:])
