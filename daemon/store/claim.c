@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "store/internal.h"
 
 struct claim {
@@ -117,10 +118,46 @@ static int ask_board_in_order(struct store *st, struct claim *claim)
     return r < 0 ? r : 0;
 }
 
+static int count_jobs(struct store *st, enum statement statement, const char *order, int64_t *ret)
+{
+    struct query q = sql_start(&st->db, statement);
+    sql_put_text(&q, order);
+    int r = sql_step(&q);
+    *ret = r > 0 ? sql_i64(&q, 0) : 0;
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
+static int count_open_jobs(struct store *st, const char *order)
+{
+    if (st->open_jobs.is_known && strcmp(st->open_jobs.order, order) == 0) {
+        return 0;
+    }
+    int r = count_jobs(st, Q_ORDER_OPEN_JOBS, order, &st->open_jobs.n);
+    st->open_jobs.is_known = r == 0;
+    buf_copy(st->open_jobs.order, sizeof(st->open_jobs.order), span_str(order));
+    return r;
+}
+
+/* Which of the boards at work have passed before matters only where the order's end is near. */
+static int ask_room(struct store *st, struct store_op *op, const char *order, int64_t left)
+{
+    int r = count_open_jobs(st, order);
+    int64_t n = st->open_jobs.n;
+    if (r == 0 && n >= left) {
+        r = count_jobs(st, Q_ORDER_IN_FLIGHT, order, &n);
+    }
+    if (r == 0 && n >= left) {
+        return op_no(op, ERR_REFUSED, REASON_order_full,
+                     "order %s: as many boards as ordered have passed or are at work", order);
+    }
+    return r;
+}
+
 /* Open, for this product, on this fixture, with room for one more board. */
 static int ask_order(struct store *st, struct store_op *op, struct claim *claim)
 {
-    int64_t left = 0, in_flight = 0;
+    int64_t left = 0;
     int r = order_of(st, op, claim, &left);
     if (r == 0) {
         r = ask_fixture(st, op, claim->msg);
@@ -131,16 +168,7 @@ static int ask_order(struct store *st, struct store_op *op, struct claim *claim)
     if (r < 0 || claim->has_passed_here) {
         return r;
     }
-    struct query q = sql_start(&st->db, Q_ORDER_IN_FLIGHT);
-    sql_put_text(&q, claim->msg->order);
-    r = sql_step(&q);
-    in_flight = r > 0 ? sql_i64(&q, 0) : 0;
-    sql_end(&q);
-    if (r > 0 && in_flight >= left) {
-        return op_no(op, ERR_REFUSED, REASON_order_full,
-                     "order %s: as many boards as ordered have passed or are at work", claim->msg->order);
-    }
-    return r < 0 ? r : 0;
+    return ask_room(st, op, claim->msg->order, left);
 }
 
 static int ask_open_job(struct store *st, struct store_op *op, struct claim *claim)
@@ -428,7 +456,13 @@ static int start_job(struct store *st, const struct claim *claim)
     struct json *data = json_new_object();
     int trouble = job_identity_put(st, data, claim->msg);
     trouble |= json_put_text(data, "bundle", *claim->bundle ? claim->bundle : NULL);
-    return event_emit(st, "job_started", claim->msg->slot, claim->msg->imei, data, trouble);
+    bool is_counted = st->open_jobs.is_known && strcmp(st->open_jobs.order, claim->msg->order) == 0;
+    int r = event_emit(st, "job_started", claim->msg->slot, claim->msg->imei, data, trouble);
+    if (r == 0 && is_counted) {
+        st->open_jobs.is_known = true;
+        st->open_jobs.n++;
+    }
+    return r;
 }
 
 static int write_claim(struct store *st, struct claim *claim)

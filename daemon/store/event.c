@@ -33,13 +33,12 @@ static int put_text_or_null(struct json *object, const char *key, const char *te
     return json_put_text(object, key, text && *text ? text : NULL);
 }
 
-/* The whole event as the chain hashes it. Takes `data` over. */
+/* The event as the chain hashes it, but for its data: those are most of it, and are written once. */
 static struct json *envelope(int64_t seq, const char *at, const char *kind, const char *slot,
-                             const char *imei, struct json *data)
+                             const char *imei)
 {
     struct json *event = json_new_object();
-    int trouble = json_put(event, "data", data);
-    trouble |= json_put_text(event, "at", at);
+    int trouble = json_put_text(event, "at", at);
     trouble |= put_text_or_null(event, "imei", imei);
     trouble |= json_put_text(event, "kind", kind);
     trouble |= json_put_i64(event, "seq", seq);
@@ -51,28 +50,33 @@ static struct json *envelope(int64_t seq, const char *at, const char *kind, cons
     return event;
 }
 
-/* 0 or -ENOMEM. */
-static int chain_hash(const struct digest *prev, const struct json *event, struct digest *ret)
+/* `data` is canonical; among the sorted members it stands before "imei", a text that can occur nowhere
+ * sooner, since quotes within a value are escaped. 0 or -ENOMEM. */
+static int chain_hash(const struct digest *prev, const struct json *event, const char *data,
+                      struct digest *ret)
 {
+    static const char next[] = ",\"imei\":", name[] = ",\"data\":";
     char *text = json_dump(event, JSON_FORM_CANONICAL);
-    if (!text) {
+    const char *rest = text ? strstr(text, next) : NULL;
+    if (!rest) {
+        free(text);
         return -ENOMEM;
     }
     struct sha256 h;
     sha256_init(&h);
     sha256_add(&h, span_of((const char *)prev->octets, DIGEST_SIZE));
-    sha256_add(&h, span_str(text));
+    sha256_add(&h, span_of(text, (size_t)(rest - text)));
+    sha256_add(&h, span_str(name));
+    sha256_add(&h, span_str(data));
+    sha256_add(&h, span_str(rest));
     sha256_finish(&h, ret);
     free(text);
     return 0;
 }
 
-static int insert(struct store *st, const struct chain_head *next, const char *at, const struct json *event)
+static int insert(struct store *st, const struct chain_head *next, const char *at, const struct json *event,
+                  const char *data)
 {
-    char *data = json_dump(json_get(event, "data"), JSON_FORM_CANONICAL);
-    if (!data) {
-        return -ENOMEM;
-    }
     struct query q = sql_start(&st->db, Q_EVENT_ADD);
     sql_put_i64(&q, next->seq);
     sql_put_text(&q, at);
@@ -82,13 +86,12 @@ static int insert(struct store *st, const struct chain_head *next, const char *a
     sql_put_text(&q, data);
     sql_put_digest(&q, &st->tail.hash);
     sql_put_digest(&q, &next->hash);
-    int r = sql_run(&q);
-    free(data);
-    return r;
+    return sql_run(&q);
 }
 
 /* The event as its own text says it: what is projected now is what a rebuild will read. */
-static int project_envelope(struct store *st, const struct chain_head *next, const struct json *event)
+static int project_envelope(struct store *st, const struct chain_head *next, const struct json *event,
+                            const struct json *data)
 {
     return project(st, &(struct event){
                            .seq = next->seq,
@@ -96,37 +99,37 @@ static int project_envelope(struct store *st, const struct chain_head *next, con
                            .kind = json_as_text(json_get(event, "kind")),
                            .slot = json_as_text(json_get(event, "slot")),
                            .imei = json_as_text(json_get(event, "imei")),
-                           .data = json_get(event, "data"),
+                           .data = data,
                        });
+}
+
+static int append(struct store *st, struct chain_head *next, const char *at, const struct json *event,
+                  const struct json *data)
+{
+    char *text = json_dump(data, JSON_FORM_CANONICAL);
+    int r = event && text ? chain_hash(&st->tail.hash, event, text, &next->hash) : -ENOMEM;
+    if (r == 0) {
+        r = insert(st, next, at, event, text);
+    }
+    free(text);
+    return r < 0 ? r : project_envelope(st, next, event, data);
 }
 
 int event_emit(struct store *st, const char *kind, const char *slot, const char *imei, struct json *data,
                int trouble)
 {
-    if (trouble) {
-        json_free(data);
-        return -ENOMEM;
-    }
     int64_t above = st->tail.seq > st->leap_to ? st->tail.seq : st->leap_to;
     struct chain_head next = {.seq = above + 1, .wall_ms = st->clock->wall_ms(st->clock)};
     char at[CLOCK_RFC3339_SIZE];
     clock_rfc3339(next.wall_ms, at);
 
-    struct json *event = envelope(next.seq, at, kind, slot, imei, data);
-    if (!event) {
-        return -ENOMEM;
-    }
-    int r = chain_hash(&st->tail.hash, event, &next.hash);
-    if (r == 0) {
-        r = insert(st, &next, at, event);
-    }
-    if (r == 0) {
-        r = project_envelope(st, &next, event);
-    }
+    struct json *event = trouble ? NULL : envelope(next.seq, at, kind, slot, imei);
+    int r = append(st, &next, at, event, data);
     if (r == 0) {
         st->tail = next;
     }
     json_free(event);
+    json_free(data);
     return r;
 }
 
@@ -164,19 +167,25 @@ int event_is_there(struct store *st, int64_t seq, const struct digest *hash)
 
 /* ---- reading all of it */
 
-/* The current row of Q_EVENTS as an envelope; NULL when it is no event at all. */
-static struct json *row_envelope(const struct query *q)
+/* What the current row of Q_EVENTS says again in canonical form, equal to what stands there; NULL when it is
+ * no event or another form. */
+static char *row_data(const struct query *q)
 {
     struct json *data = NULL;
     if (json_parse(span_str(sql_text(q, 5)), JSON_DEPTH_USUAL, &data, NULL) != 0) {
         return NULL;
     }
-    return envelope(sql_i64(q, 0), sql_text(q, 1), sql_text(q, 2), sql_text(q, 3), sql_text(q, 4), data);
+    char *text = json_dump(data, JSON_FORM_CANONICAL);
+    json_free(data);
+    if (text && strcmp(text, sql_text(q, 5)) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }
 
-/* Whether the row's text is canonical, its hash right, its predecessor the one before and its number the
- * next. */
-static bool row_fits(const struct query *q, const struct json *event, const struct chain_head *before)
+/* Whether the row's hash is right, its predecessor the one before and its number the next. */
+static bool row_fits(const struct query *q, const char *data, const struct chain_head *before)
 {
     struct digest prev, hash, computed;
     if (!sql_digest(q, 6, &prev) || !sql_digest(q, 7, &hash) || !digest_eq(&prev, &before->hash)) {
@@ -187,17 +196,17 @@ static bool row_fits(const struct query *q, const struct json *event, const stru
     if (seq != before->seq + 1 && !(may_leap && seq > before->seq)) {
         return false;
     }
-    char *data = json_dump(json_get(event, "data"), JSON_FORM_CANONICAL);
-    bool is_canonical = data && strcmp(data, sql_text(q, 5)) == 0;
-    free(data);
-    return is_canonical && chain_hash(&before->hash, event, &computed) == 0 && digest_eq(&computed, &hash);
+    struct json *event = envelope(seq, sql_text(q, 1), sql_text(q, 2), sql_text(q, 3), sql_text(q, 4));
+    bool is_good = event && chain_hash(&before->hash, event, data, &computed) == 0;
+    json_free(event);
+    return is_good && digest_eq(&computed, &hash);
 }
 
 bool event_row_fits(const struct query *q, struct chain_head *head)
 {
-    struct json *event = row_envelope(q);
-    bool is_good = event && row_fits(q, event, head);
-    json_free(event);
+    char *data = row_data(q);
+    bool is_good = data && row_fits(q, data, head);
+    free(data);
     head->seq = sql_i64(q, 0);
     return is_good && sql_digest(q, 7, &head->hash);
 }

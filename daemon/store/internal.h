@@ -31,6 +31,14 @@ struct store {
     struct chain_head tail; /* of the transaction under way */
     int64_t leap_to;        /* the next event's number is above this one: a lost database had as many */
 
+    /* How many jobs of an order are open, counted once for a run of claims in one transaction: each of them
+     * adds one, and whatever else happens to a job or takes one back makes it unknown. */
+    struct {
+        bool is_known;
+        char order[ORDER_ID_SIZE];
+        int64_t n;
+    } open_jobs;
+
     struct mark_file mark_file;
     struct mark mark; /* as it stands in the file, when it could be read */
     enum store_mark_state mark_state;

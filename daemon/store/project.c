@@ -140,6 +140,7 @@ static int board_seen(struct store *st, const struct event *event)
 static int job_put(struct store *st, const struct event *event)
 {
     struct digest dialogue;
+    st->open_jobs.is_known = false;
     struct query q = sql_start(&st->db, Q_JOB_PUT);
     put_text(&q, event, "job");
     sql_put_text(&q, event->slot ? event->slot : "");

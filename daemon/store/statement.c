@@ -43,8 +43,10 @@ const char *const statement_texts[STATEMENTS] = {
                            " WHERE work_order = ?1 AND imei = ?2 AND result IS NOT 'passed'",
     [Q_ORDER_BOARD_FAIL] = "UPDATE order_board SET result = 'failed'"
                            " WHERE work_order = ?1 AND imei = ?2 AND result IS NULL",
-    /* At most as many rows as the station has slots. A board that passed earlier is counted as passed
-       already. */
+    /* At most as many rows as the station has slots, read from the index alone. */
+    [Q_ORDER_OPEN_JOBS] =
+        "SELECT count(*) FROM job INDEXED BY job_open_of_order WHERE work_order = ?1 AND outcome IS NULL",
+    /* A board that passed earlier is counted as passed already. */
     [Q_ORDER_IN_FLIGHT] =
         "SELECT count(*) FROM job j INDEXED BY job_open_of_order WHERE work_order = ?1"
         " AND outcome IS NULL AND NOT EXISTS"
@@ -183,8 +185,10 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_JOB_EXPOSED] = "UPDATE job SET was_exposed = 1 WHERE id = ?1 AND outcome IS NULL",
     [Q_JOB_OPEN_OF_BOARD] = "SELECT id, slot, bundle FROM job WHERE imei = ?1 AND outcome IS NULL",
     [Q_JOB_OPEN_ANY] = "SELECT id, slot, fixture, imei, work_order, product, product_version, bundle, started"
-                       " FROM job WHERE outcome IS NULL AND imei IS NOT NULL LIMIT 1",
-    [Q_JOB_PASSED] = "SELECT id FROM job WHERE imei = ?1 AND product = ?2 AND outcome = 'PASS'"
+                       " FROM job INDEXED BY job_open WHERE outcome IS NULL AND imei IS NOT NULL LIMIT 1",
+    /* INDEXED BY: left alone, SQLite would rather read every job that ever passed than those of one board. */
+    [Q_JOB_PASSED] = "SELECT id FROM job INDEXED BY job_of_board"
+                     " WHERE imei = ?1 AND product = ?2 AND outcome = 'PASS'"
                      " ORDER BY started DESC, id DESC LIMIT 1",
     [Q_STEP_ADD] = "INSERT INTO step (job, n, name, started_ms, duration_ms, tries, code, result)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

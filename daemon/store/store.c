@@ -433,6 +433,7 @@ static int run_op(struct store *st, struct store_op *op)
 
     note_failure(st, op, op->result);
     st->tail = before;
+    st->open_jobs.is_known = false;
     if (st->db.failure.code != 0) {
         return op->result; /* trouble of the connection, which is everybody's */
     }
@@ -459,6 +460,7 @@ static int begin(struct store *st)
         return r;
     }
     st->tail = st->head;
+    st->open_jobs.is_known = false;
     st->mark_is_accepted = false;
     if (st->mark_state != STORE_MARK_GOOD && !st->mark_is_told) {
         r = tell_mark(st);

@@ -333,7 +333,8 @@ struct installer {
 static bool wait_ok(struct tool *t, const char *command, const char *keep, char *kept, size_t size)
 {
     char line[8192];
-    snprintf(line, sizeof line, "%s\r\n", command);
+    int n = snprintf(line, sizeof line, "%s\r\n", command);
+    assert_in_range(n, 1, sizeof line - 1);
     send(t, line);
     return credstore_expect(t, keep, kept, size);
 }
@@ -361,7 +362,8 @@ static void digest_of(const char *text, char hex[65])
 static void installer_write(struct tool *t, unsigned type, const char *text)
 {
     char command[8192];
-    snprintf(command, sizeof command, "AT%%CMNG=0,%u,%u,\"%s\"", TAG, type, text);
+    int n = snprintf(command, sizeof command, "AT%%CMNG=0,%u,%u,\"%s\"", TAG, type, text);
+    assert_in_range(n, 1, sizeof command - 1);
     wait_ok(t, command, NULL, NULL, 0);
 }
 

@@ -503,6 +503,37 @@ static void one_refusal_in_a_batch_leaves_the_others_alone(void **state)
     assert_int_equal(jobs[1].msg.reason, REASON_duplicate_imei);
 }
 
+/* Claims of one group see one another: as many as the order has room for, whatever was refused between them.
+ */
+static void a_group_of_claims_keeps_the_quota(void **state)
+{
+    struct kit *kit = *state;
+    import_pool(kit, 6);
+    static const struct {
+        unsigned board;
+        uint32_t room; /* 0: enough */
+        enum reason reason;
+    } rows[] = {{0, 0, REASON_NONE},      {0, 0, REASON_duplicate_imei}, {1, 0, REASON_NONE},
+                {2, 40, REASON_too_long}, {3, 0, REASON_NONE},           {4, 0, REASON_order_full},
+                {5, 0, REASON_order_full}};
+    enum { ROWS = sizeof(rows) / sizeof(*rows) };
+    static struct kit_job jobs[ROWS];
+    static struct store_op ops[ROWS];
+    struct store_op *list[ROWS];
+    for (unsigned i = 0; i < ROWS; i++) {
+        kit_job(kit, &jobs[i], i, kit_imei(rows[i].board), "WO-1", KIT_POOL);
+        kit_prepare(&jobs[i], LEDGER_CLAIM, OUTCOME_PASS, REASON_ok);
+        jobs[i].msg.content_size = rows[i].room > 0 ? rows[i].room : jobs[i].msg.content_size;
+        ops[i] = (struct store_op){.kind = STORE_LEDGER, .ledger = &jobs[i].msg};
+        list[i] = &ops[i];
+    }
+    assert_int_equal(store_batch(kit->store, list, ROWS), 0);
+    for (unsigned i = 0; i < ROWS; i++) {
+        assert_int_equal(ops[i].reason, rows[i].reason);
+        assert_int_equal(ops[i].result == 0, rows[i].reason == REASON_NONE);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -523,6 +554,7 @@ int main(void)
         CASE(a_bundle_without_what_the_product_asks_for_is_refused),
         CASE(a_clone_is_told_from_its_original),
         CASE(one_refusal_in_a_batch_leaves_the_others_alone),
+        CASE(a_group_of_claims_keeps_the_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
