@@ -9,6 +9,7 @@
 #include "app.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include "store/read.h"
 #include "version.h"
 
+#define TRIM_OCTETS (128 * 1024) /* of free memory at the heap's end */
 #define STOP_MS                                                                                              \
     20000 /* a write under way ends within 15 s, its deadline, and then the board is left in order */
 
@@ -514,11 +516,15 @@ int app_serve(const struct config *config, struct err_info *reterr)
     if (r < 0) {
         return err_set(reterr, r, "the process cannot be kept from being dumped: %s", err_text(r));
     }
+    /* Said aloud, so that it stays: otherwise one large block that is given back raises the size from which
+     * blocks go back to the system at all, and an import's memory is kept for good. */
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_OCTETS);
     struct app app = {.config = config};
     int sockets = notify_take_sockets(app.sockets, API_LISTEN_MAX); /* before there are threads */
     app.n_sockets = sockets > 0 ? (size_t)sockets : 0;
     r = build(&app, reterr);
     if (r >= 0) {
+        (void)malloc_trim(0); /* what reading the configuration and opening the database took */
         tell_ready(&app);
         r = app_line_run(app.line, STOP_MS);
         log_sys("app", LOG_LEVEL_NOTICE, "stopped");

@@ -56,8 +56,10 @@ static void *map(size_t size, bool *ret_is_locked)
         return NULL;
     }
     may_hold_pointers(p, size);
-    madvise(p, size, MADV_DONTDUMP);          /* cannot fail on a fresh private mapping */
-    *ret_is_locked = mlock2(p, size, 0) == 0; /* as mlock, which the sanitizers turn into nothing */
+    madvise(p, size, MADV_DONTDUMP); /* cannot fail on a fresh private mapping */
+    /* mlock2, since the sanitizers turn mlock into nothing. Each page is locked when it is first touched:
+     * what a slot keeps for the largest contents takes no room until they come. */
+    *ret_is_locked = mlock2(p, size, MLOCK_ONFAULT) == 0;
     if (!*ret_is_locked) {
         atomic_fetch_add_explicit(&unlocked_octets, size, memory_order_relaxed);
     }
@@ -208,6 +210,22 @@ void secret_wipe(void *p, size_t n)
 {
     if (n > 0) {
         explicit_bzero(p, n);
+    }
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+    return n == 0 || (*p == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+void secret_wipe_used(void *p, size_t n)
+{
+    char *at = p;
+    for (size_t piece; n > 0; at += piece, n -= piece) {
+        piece = n < 512 ? n : 512;
+        if (!is_zero(at, piece)) {
+            secret_wipe(at, piece);
+        }
     }
 }
 

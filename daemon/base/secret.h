@@ -23,6 +23,10 @@ void secret_free(void *p);
 /* Overwrites n octets in a way the compiler does not remove. */
 void secret_wipe(void *p, size_t n);
 
+/* The same for large memory of which little may have been used: what is zero already is left alone, so that
+ * pages that were never touched do not come into being for this. */
+void secret_wipe_used(void *p, size_t n);
+
 /* Forbids core dumps, ptrace by the same user and dumpable pages for this process. Returns 0 or -errno. */
 int secret_harden_process(void);
 

@@ -29,6 +29,7 @@ struct snapshot {
     size_t stride; /* words from record to record: the number, the content, filling */
     word changes;
     word *at;
+    void *memory; /* in which `at` lies */
 };
 
 struct snapshot *snapshot_new(size_t records, size_t record_size)
@@ -39,27 +40,30 @@ struct snapshot *snapshot_new(size_t records, size_t record_size)
     size_t stride = 1 + (record_size + WORD - 1) / WORD;
     stride = (stride + LINE_WORDS - 1) / LINE_WORDS * LINE_WORDS;
     size_t size;
-    if (__builtin_mul_overflow(records, stride * WORD, &size)) {
+    if (__builtin_mul_overflow(records, stride * WORD, &size) ||
+        __builtin_add_overflow(size, LINE_WORDS * WORD, &size)) {
         return NULL;
     }
     struct snapshot *s = calloc(1, sizeof(*s));
-    word *at = s ? aligned_alloc(LINE_WORDS * WORD, size) : NULL;
-    if (!at) {
+    void *memory =
+        s ? calloc(1, size) : NULL; /* not written: pages of records that never come take no room */
+    if (!memory) {
         free(s);
         return NULL;
     }
-    memset(at, 0, size);
+    size_t line = LINE_WORDS * WORD, over = (uintptr_t)memory % line;
+    s->memory = memory;
+    s->at = (word *)(void *)((char *)memory + (over ? line - over : 0));
     s->records = records;
     s->record_size = record_size;
     s->stride = stride;
-    s->at = at;
     return s;
 }
 
 void snapshot_free(struct snapshot *s)
 {
     if (s) {
-        free(s->at);
+        free(s->memory);
         free(s);
     }
 }

@@ -75,7 +75,10 @@ static void forget_secrets(struct job *job)
 {
     dialogue_forget_secrets(&job->dialogue);
     wipe(job->msg.content, job->msg.content_len);
-    wipe((uint8_t *)job->config.frames, FRAMES_BURST_SIZE);
+    if (job->has_framed) { /* memory that no plain board touches takes no room */
+        wipe((uint8_t *)job->config.frames, FRAMES_BURST_SIZE);
+        job->has_framed = false;
+    }
     wipe((uint8_t *)job->msg.keygen.reply, sizeof(job->msg.keygen.reply));
     job->msg.keygen.reply_len = 0;
     job->msg.content_len = 0;
@@ -178,6 +181,7 @@ static void submit(struct job *job, const struct chat_command *command, int64_t 
 /* The next exchange of a checked transfer. What it holds is as secret as the content. */
 static void submit_frames(struct job *job, int64_t now_us)
 {
+    job->has_framed = true;
     size_t n = frames_next(&job->frames, job->config.frames);
     struct chat_command command = {
         .content = span_of(job->config.frames, n),

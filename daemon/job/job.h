@@ -21,10 +21,11 @@
 #include "job/product.h"
 #include "job/verdict.h"
 
-#define JOB_LINE_SIZE     8704 /* a read's quoted content (8,000) and its row */
-#define JOB_SPLICE_SIZE   192
-#define JOB_HEAD_SIZE     256   /* a command without content: %KEYGEN has attributes */
-#define JOB_CONTENT_SIZE  16384 /* sealed or canonical contents of one board, all entries */
+#define JOB_LINE_SIZE   8704 /* a read's quoted content (8,000) and its row */
+#define JOB_SPLICE_SIZE 192
+#define JOB_HEAD_SIZE   256 /* a command without content: %KEYGEN has attributes */
+#define JOB_CONTENT_SIZE                                                                                     \
+    16352 /* sealed or canonical contents of one board, all entries; four pages of secret memory */
 #define JOB_DIALOGUE_SIZE 12288
 #define JOB_ROWS_MAX      64
 
@@ -145,6 +146,7 @@ struct job {
     bool has_transfer; /* it is ours: credentials go in checked frames */
     bool has_ident;    /* it said everything at once in this contact */
     bool is_framing;   /* the present row is such a transfer */
+    bool has_framed;   /* the memory for frames is to be wiped */
     bool is_clean;     /* contact was made: what the board prints is known not to be a dead session's rest */
     bool is_deaf;      /* it no longer answers: nothing more is sent */
     bool is_lost;      /* the port is gone */

@@ -243,7 +243,7 @@ static void answer_digest(struct keys *keys, struct ledger_msg *msg)
         memcpy(msg->entries, entries, msg->n_entries * sizeof(*entries));
         if (msg->content_size > 0) {
             memcpy(msg->content, keys->clear, clear_len);
-            secret_wipe(msg->content + clear_len, msg->content_size - clear_len);
+            secret_wipe_used(msg->content + clear_len, msg->content_size - clear_len);
         }
         msg->content_len = (uint32_t)clear_len;
         answer_ok(msg);
