@@ -613,6 +613,17 @@ static bool is_shown(const struct row *row, struct span line)
     return !row->hides_answer && !span_starts(line, "%JWT") && !span_starts(line, "%ATTESTTOKEN");
 }
 
+/* TF-M's log has a UART of its own on Nordic's kits, beside that of the AT host. */
+static bool is_log(struct span line)
+{
+    for (; line.len > 0; line = span_skip(line, 1)) {
+        if (span_starts(line, "[Sec Thread]") || span_starts(line, "Booting TF-M")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_event(struct job *job, const struct chat_event *event, int64_t now_us)
 {
     const struct row *row = current(job);
@@ -645,6 +656,7 @@ static void on_event(struct job *job, const struct chat_event *event, int64_t no
         return;
     case CHAT_BANNER:
         dialogue_received(&job->dialogue, now_us, event->line, true);
+        job->has_heard_log = job->has_heard_log || is_log(event->line);
         on_banner(job, now_us);
         return;
     case CHAT_DONE:
@@ -996,6 +1008,12 @@ static void end_without_contact(struct job *job, int64_t now_us)
         end_with(job, OUTCOME_FAIL, FAULT_BOARD, REASON_no_answer, "it stopped answering", now_us);
     } else if (wrong_port[0]) {
         end_with(job, OUTCOME_FAIL, FAULT_FIXTURE, REASON_wrong_port, wrong_port, now_us);
+    } else if (job->has_heard_log) {
+        end_with(
+            job, OUTCOME_FAIL, FAULT_FIXTURE, REASON_wrong_port,
+            "TF-M logs here, as kits do at their second port (VCOM1): the first one takes AT commands; on "
+            "a board of your own check DTR and CTS",
+            now_us);
     } else {
         enum reason reason = job->has_heard ? REASON_wrong_front_end : REASON_no_answer;
         end_with(job, OUTCOME_FAIL, FAULT_BOARD, reason, NULL, now_us);

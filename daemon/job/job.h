@@ -140,17 +140,18 @@ struct job {
     uint8_t family; /* enum modem_family */
     uint8_t front;  /* enum contact_front */
     uint8_t reboots, recoveries, rounds, rereads;
-    int8_t cfun_found; /* -1: not known */
-    bool has_heard;    /* any octet came */
-    bool has_asked;    /* who the firmware is */
-    bool has_transfer; /* it is ours: credentials go in checked frames */
-    bool has_ident;    /* it said everything at once in this contact */
-    bool is_framing;   /* the present row is such a transfer */
-    bool has_framed;   /* the memory for frames is to be wiped */
-    bool is_clean;     /* contact was made: what the board prints is known not to be a dead session's rest */
-    bool is_deaf;      /* it no longer answers: nothing more is sent */
-    bool is_lost;      /* the port is gone */
-    bool is_swapped;   /* another IMEI answers than the one this job began with */
+    int8_t cfun_found;  /* -1: not known */
+    bool has_heard;     /* any octet came */
+    bool has_heard_log; /* of TF-M, which has a port of its own */
+    bool has_asked;     /* who the firmware is */
+    bool has_transfer;  /* it is ours: credentials go in checked frames */
+    bool has_ident;     /* it said everything at once in this contact */
+    bool is_framing;    /* the present row is such a transfer */
+    bool has_framed;    /* the memory for frames is to be wiped */
+    bool is_clean;      /* contact was made: what the board prints is known not to be a dead session's rest */
+    bool is_deaf;       /* it no longer answers: nothing more is sent */
+    bool is_lost;       /* the port is gone */
+    bool is_swapped;    /* another IMEI answers than the one this job began with */
     bool is_admitted, is_offline, is_claimed, is_digested, is_exposed, expose_is_out;
     bool lists_by_tag; /* the whole list does not fit the board's reply buffer */
     bool is_dirty;     /* something was written or deleted since the last list */

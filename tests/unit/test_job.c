@@ -317,6 +317,29 @@ static void test_wrong_port(void **state)
     }
 }
 
+/* Without USB the board's own log tells, once nobody answers there; one whose log shares the port is fine. */
+static void test_log_of_the_other_port(void **state)
+{
+    (void)state;
+    static const char *const logs[] = {"[Sec Thread] Secure image initializing!\r\n",
+                                       "Booting TF-M v2.1.0\r\n", "\xff\x00[Sec Thread] Secure\r\n"};
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        for (int is_silent = 0; is_silent <= 1; is_silent++) {
+            struct rig rig;
+            rig_init(&rig, SIM_F2B, SIM_TERM_CR);
+            if (is_silent) {
+                assert_int_equal(simboard_add_fault(rig.board, "hang@any", NULL, 0), 0);
+            }
+            rig_start(&rig, true);
+            job_rx(&rig.job, span_of(logs[i], i < 2 ? strlen(logs[i]) : 23), rig.now_us);
+            assert_true(rig_run(&rig, 120));
+            assert_verdict(&rig, is_silent ? OUTCOME_FAIL : OUTCOME_PASS,
+                           is_silent ? REASON_wrong_port : REASON_ok);
+            rig_done(&rig);
+        }
+    }
+}
+
 static void test_supply_is_measured(void **state)
 {
     (void)state;
@@ -474,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_overrun_is_worked_around),
         cmocka_unit_test(test_wrong_port),
+        cmocka_unit_test(test_log_of_the_other_port),
         cmocka_unit_test(test_supply_is_measured),
         cmocka_unit_test(test_latched_warning_is_cleared),
         cmocka_unit_test(test_purge_runs_nothing),
