@@ -845,6 +845,27 @@ void rows_note_damage(struct job *job, uint32_t entry)
         false; /* the question who it is may have been damaged as well: our own firmware loses nothing */
 }
 
+/* Where commands are known to be cut: AT host samples of 2019, bridges before sdk-nrf #8651. */
+static const struct {
+    size_t octets;
+    const char *text;
+} known_cuts[] = {
+    {1792, "1,792 is what AT hosts of 2019 keep"},
+    {2048, "2,048 is what old bridges pass"},
+};
+
+static void add_known_cuts(const struct job *job, struct buf *b)
+{
+    const char *before = "; ";
+    for (size_t i = 0; i < sizeof(known_cuts) / sizeof(known_cuts[0]); i++) {
+        if (job->longest_done <= known_cuts[i].octets && known_cuts[i].octets < job->shortest_hung) {
+            buf_add_str(b, before);
+            buf_add_str(b, known_cuts[i].text);
+            before = ", ";
+        }
+    }
+}
+
 /* What was seen of lengths: "commands of up to 1214 octets were answered, one of 1260 never": a buffer or an
  * old bridge cuts there. */
 static enum row_next end_wedged(struct job *job, uint32_t i)
@@ -857,6 +878,7 @@ static enum row_next end_wedged(struct job *job, uint32_t i)
     buf_add_str(&b, " octets were answered, one of ");
     buf_add_u64(&b, job->shortest_hung);
     buf_add_str(&b, " was not");
+    add_known_cuts(job, &b);
     return rows_end_for_entry(job, i, FAULT_FIXTURE, REASON_line_wedged, memory);
 }
 

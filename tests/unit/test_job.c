@@ -282,6 +282,55 @@ static void test_overrun_is_worked_around(void **state)
     }
 }
 
+/* A chain that a host of 2019 or an old bridge cuts: the shorter certificates and the key pass, so the
+ * lengths name the limit. Chunks change nothing about it, and no key is spent on such a path before the
+ * chain. */
+static void test_cut_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault;
+        uint32_t line_max, octets;
+        const char *wanted; /* NULL: passes */
+    } cases[] = {
+        {NULL, 1792, 1760, NULL},
+        {NULL, 1792, 1900, "; 1,792 is what AT hosts of 2019 keep"},
+        {NULL, 1792, 2500, "; 1,792 is what AT hosts of 2019 keep, 2,048 is what old bridges pass"},
+        {"cut:1792", 0, 1900, "; 1,792 is what AT hosts of 2019 keep"},
+        {"cut:2048", 0, 2020, NULL},
+        {"cut:2048", 0, 2500, "2,048 is what old bridges pass"},
+        {"cut:3000", 0, 3500, "octets were answered, one of 3524 was not"},
+        {NULL, 0, 4071, NULL},
+        {NULL, 0, 4073, "longer than the 4,095 characters that the AT host takes"},
+    };
+    static char chain[5000];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+        config.family = SIM_F2A; /* takes what is no certificate */
+        config.line_max = cases[i].line_max;
+        struct rig rig;
+        rig_init_board(&rig, &config);
+        memset(chain, 'A', cases[i].octets);
+        chain[cases[i].octets] = '\0';
+        rig.contents[1] = chain;
+        if (cases[i].fault) {
+            assert_int_equal(simboard_add_fault(rig.board, cases[i].fault, NULL, 0), 0);
+        }
+        rig_provision(&rig, true);
+        const struct verdict *v = &rig.job.verdict;
+        assert_int_equal(v->outcome, cases[i].wanted ? OUTCOME_FAIL : OUTCOME_PASS);
+        if (cases[i].wanted) {
+            assert_string_equal(reason_text(v->reason)->name,
+                                cases[i].octets > 4072 ? "too_long" : "line_wedged");
+            assert_int_equal(simboard_nvm_writes(rig.board, RIG_TAG, CRED_PRIVATE_KEY), 0);
+            if (!strstr(v->detail, cases[i].wanted)) {
+                fail_msg("%s, %u octets: %s", cases[i].fault, cases[i].octets, v->detail);
+            }
+        }
+        rig_done(&rig);
+    }
+}
+
 /* A port that the board's USB identity speaks against: named when nobody answers there, whatever else the
  * port may say, and no hindrance to custom firmware that does answer. */
 static void test_wrong_port(void **state)
@@ -496,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_right_board_is_left_alone),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_overrun_is_worked_around),
+        cmocka_unit_test(test_cut_is_named),
         cmocka_unit_test(test_wrong_port),
         cmocka_unit_test(test_log_of_the_other_port),
         cmocka_unit_test(test_supply_is_measured),
