@@ -109,6 +109,19 @@ int op_bundle_retire(struct store *st, struct store_op *op);
 int op_reconcile(struct store *st, struct store_op *op);
 int op_rotate(struct store *st, struct store_op *op);
 
+/* ---- open.c */
+
+/* The connection: made anew after it has seen trouble. A database that is not there is made with this id.
+ * 0, or negative with *reterr. */
+int store_connect(struct store *st, const char *new_id, struct err_info *reterr);
+void store_disconnect(struct store *st);
+
+/* The mark's own contents against the database: 0, or negative with st->db.failure. */
+int store_judge_mark(struct store *st, enum store_mark_state *ret);
+void store_set_mark_state(struct store *st, enum store_mark_state state);
+/* Brings the mark up to the database; nothing to do while a person must decide first. 0 or -errno. */
+int store_advance_mark(struct store *st);
+
 /* A fact about the file: 1, 0: none, negative. And putting one. */
 int meta_get(struct store *st, const char *key, char *to, size_t size);
 int meta_put(struct store *st, const char *key, const char *value);
