@@ -162,6 +162,7 @@ static int env_post(void *ctx, struct ledger_msg *msg)
         courier->errand.msg = msg;
         return app_keys_send(line->config.keys, &courier->errand);
     case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
         courier->errand.msg = msg;
         return app_keys_send(line->config.issuer, &courier->errand);
     case LEDGER_CLAIM:

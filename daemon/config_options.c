@@ -56,6 +56,7 @@ static const char *const cloud_words[] = {
     DEVICE_CLOUD_LIST(X)
 #undef X
         NULL};
+static const char *const public_key_words[] = {[false] = "keep", [true] = "replace", NULL};
 static const char *const from_words[] = {[FROM_FILE] = "file", [FROM_BUNDLE] = "bundle", NULL};
 
 /* ---- checks */
@@ -375,6 +376,14 @@ const struct config_option config_options[CONFIG_OPTIONS] = {
         {SECTION_PRODUCT, "native_tls", TYPE_BOOL, .preset = "false",
          .sentence = "Whether the boards run Serial LTE Modem built with TLS of its own, which takes its "
                      "credentials by AT#XCMNG; not with source keygen."},
+    [OPT_PRODUCT_SIGNED_COMMANDS] =
+        {SECTION_PRODUCT, "signed_commands", TYPE_BOOL, .preset = "false",
+         .sentence = "Whether writes and deletions are signed with the P-256 key of [signer] (%XSUDO), whose "
+                     "public half is put onto the board (%XPMNG); no modem firmware needs it."},
+    [OPT_PRODUCT_ON_PUBLIC_KEY] =
+        {SECTION_PRODUCT, "on_public_key", TYPE_WORD, .words = public_key_words, .preset = "\"keep\"",
+         .sentence = "What to do with another's public key on the board, with signed_commands: keep, and let "
+                     "the board fail, or replace."},
     [OPT_PRODUCT_ATTESTATION] =
         {SECTION_PRODUCT, "attestation", TYPE_BOOL, .preset = "false",
          .sentence =

@@ -330,6 +330,30 @@ static void check_native_tls(struct config_builder *builder, const struct config
     }
 }
 
+/* Commands of the modem's own, signed by a key that the station has. */
+static void check_signed_commands(struct config_builder *builder, const struct config_value *values,
+                                  const struct product *product)
+{
+    const struct config_value *option = &values[OPT_PRODUCT_SIGNED_COMMANDS];
+    const struct config_value *on_public_key = &values[OPT_PRODUCT_ON_PUBLIC_KEY];
+    if (!product->signs_commands) {
+        if (product->replaces_public_key) {
+            config_complain(&builder->reader, &on_public_key->place, ERR_CONFLICT,
+                            "on_public_key has a meaning with signed_commands = true only; remove the line");
+        }
+        return;
+    }
+    if (product->native_tls || product->source == SOURCE_KEYGEN) {
+        config_complain(&builder->reader, &option->place, ERR_CONFLICT,
+                        "signed_commands and %s exclude each other: only %%CMNG is signed; write false",
+                        product->native_tls ? "native_tls" : "source \"keygen\"");
+    }
+    if (!builder->config->signer.is_there) {
+        config_complain(&builder->reader, &option->place, ERR_NOT_FOUND,
+                        "signed_commands needs a key that signs; add a [signer] section with a P-256 key");
+    }
+}
+
 static void read_issuer(struct config_builder *builder, const struct config_value *value,
                         struct product *product)
 {
@@ -384,6 +408,8 @@ static void fill_product(const struct config_value *values, struct product *prod
     buf_copy(product->attributes, sizeof(product->attributes),
              span_str(config_value_text(&values[OPT_PRODUCT_ATTRIBUTES])));
     product->native_tls = values[OPT_PRODUCT_NATIVE_TLS].number != 0;
+    product->signs_commands = values[OPT_PRODUCT_SIGNED_COMMANDS].number != 0;
+    product->replaces_public_key = values[OPT_PRODUCT_ON_PUBLIC_KEY].number != 0;
     product->attestation = values[OPT_PRODUCT_ATTESTATION].number != 0;
     product->erases_keys = values[OPT_PRODUCT_KEEP_KEYS].number == 0 && product->second_visit != SECOND_AGAIN;
     product->leave = (enum product_leave)values[OPT_PRODUCT_LEAVE].number;
@@ -437,6 +463,11 @@ static int put_device_id(struct json *object, const struct product *product)
     }
     if (product->native_tls) {
         r |= json_put_bool(object, "native_tls", true);
+    }
+    if (product->signs_commands) {
+        r |= json_put_bool(object, "signed_commands", true) |
+             json_put_text(object, "on_public_key",
+                           word(OPT_PRODUCT_ON_PUBLIC_KEY, product->replaces_public_key));
     }
     if (product->attestation) {
         r |= json_put_bool(object, "attestation", true);
@@ -528,6 +559,7 @@ void config_build_products(struct config_builder *builder, const struct toml_nod
         read_device_id(builder, values, product);
         check_keygen(builder, values, product);
         check_native_tls(builder, &values[OPT_PRODUCT_NATIVE_TLS], product);
+        check_signed_commands(builder, values, product);
         read_issuer(builder, &values[OPT_PRODUCT_ISSUER], product);
         check_product_name(builder, &values[OPT_PRODUCT_NAME], builder->config->n_products);
         build_entries(builder, table, product);

@@ -74,6 +74,13 @@ static void add_octet(struct buf *b, unsigned char c)
     }
 }
 
+static void add_octets(struct buf *b, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        add_octet(b, (unsigned char)text.at[i]);
+    }
+}
+
 static void add_cut(struct buf *b, const char *what, size_t octets)
 {
     buf_add_str(b, "«");
@@ -145,15 +152,15 @@ void dialogue_sent(struct dialogue *d, int64_t now_us, uint32_t fill_len, struct
     if (fill_len > 0) {
         add_cut(&e.at, "backspace", fill_len);
     }
-    for (size_t i = 0; i < head.len; i++) {
-        add_octet(&e.at, (unsigned char)head.at[i]);
+    if (span_starts(head, "AT%XSUDO=")) {
+        add_redacted(d, &e.at, head); /* a signature stands in it, which is worth something to others */
+    } else {
+        add_octets(&e.at, head);
     }
     if (content_len > 0) {
         add_cut(&e.at, what, content_len);
     }
-    for (size_t i = 0; i < tail.len; i++) {
-        add_octet(&e.at, (unsigned char)tail.at[i]);
-    }
+    add_octets(&e.at, tail);
     entry_end(d, &e);
 }
 

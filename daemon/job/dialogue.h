@@ -19,7 +19,7 @@
 #include "base/span.h"
 
 #define DIALOGUE_RUN         6
-#define DIALOGUE_SECRETS_MAX 8
+#define DIALOGUE_SECRETS_MAX 40
 
 struct dialogue {
     struct buf text;

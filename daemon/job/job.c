@@ -389,10 +389,15 @@ static void left_badly(struct job *job, int64_t now_us)
     start_row(job, now_us);
 }
 
-/* The rules for products with native TLS are others: their commands are the front end's. */
-static enum row_group group_of(const struct job *job, const struct row *row)
+/* The rules for products with native TLS are others: their commands are the front end's. And so is a refused
+ * signature once one was taken. */
+static enum row_group group_of(const struct job *job, const struct row *row, int code)
 {
     bool is_native = job->msg.product && job->msg.product->native_tls;
+    bool is_change = row->group == GROUP_WRITE || row->group == GROUP_DELETE;
+    if (is_change && job->owner_is_proven && (code == 520 || code == 514)) {
+        return GROUP_SIGNED;
+    }
     if (is_native && row->group == GROUP_WRITE) {
         return GROUP_NATIVE_WRITE;
     }
@@ -412,9 +417,10 @@ static void count_against_entry(struct job *job, const struct row *row, int code
     if (row->group == GROUP_WRITE) {
         struct job_entry *e = &job->entries[job->entry];
         e->timeouts = (uint8_t)(e->timeouts + (code == CODE_TIMEOUT));
-        bool is_native_no = code == CODE_ERROR && group_of(job, row) == GROUP_NATIVE_WRITE;
-        e->refusals = (uint8_t)(e->refusals + (code == 527 || is_native_no));
-        if (code == 527 ||
+        bool is_native_no = code == CODE_ERROR && group_of(job, row, code) == GROUP_NATIVE_WRITE;
+        bool is_damaged = group_of(job, row, code) == GROUP_SIGNED; /* the signature was for other octets */
+        e->refusals = (uint8_t)(e->refusals + (code == 527 || is_native_no || is_damaged));
+        if (code == 527 || is_damaged ||
             code == CODE_ERROR) { /* the certificate is sound, so it did not arrive as it left */
             rows_note_damage(job, job->entry);
         }
@@ -455,7 +461,7 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
 static void on_no(struct job *job, int code, int64_t now_us)
 {
     const struct row *row = current(job);
-    enum row_group group = group_of(job, row);
+    enum row_group group = group_of(job, row, code);
     const struct no_rule *rule = plan_no_rule(group, code);
     count_against_entry(job, row, code);
     /* A list that never ends while small commands work is one that the AT host's reply buffer cannot hold;
@@ -481,6 +487,8 @@ static void on_no(struct job *job, int code, int64_t now_us)
         job->no_taken[job->row]++;
     }
     if (rule->action != NO_REPEAT && rule->action != NO_IGNORE) {
+        job->owner =
+            group == GROUP_OWNER ? OWNER_UNKNOWN : job->owner; /* it may have been changed all the same */
         note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
     }
     act(job, rule, now_us);
@@ -689,6 +697,8 @@ static enum row_next take_answer(struct job *job)
         return rows_end_intend(job);
     case LEDGER_CSR:
         return rows_end_csr(job);
+    case LEDGER_AUTHORIZE:
+        return rows_end_authorize(job);
     case LEDGER_ISSUE:
         return rows_end_issue(job);
     case LEDGER_POSSESSION:
@@ -731,6 +741,7 @@ static enum reason reason_of_failure(enum ledger_kind kind)
     case LEDGER_RECORD:
         return REASON_store_failed;
     case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
         return REASON_signer_failed;
     case LEDGER_DIGEST:
     case LEDGER_EXPLAIN:

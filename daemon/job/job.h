@@ -84,6 +84,9 @@ enum job_watch {
     WATCH_SILENT, /* no answer */
 };
 
+/* Whose public key the modem keeps for authenticated commands. */
+enum job_owner { OWNER_UNKNOWN, OWNER_ABSENT, OWNER_OURS, OWNER_OTHER };
+
 /* What is known of one entry of the product on this board. */
 struct job_entry {
     bool is_present;   /* the last list has a row for it */
@@ -174,8 +177,15 @@ struct job {
     bool key_is_sure;                  /* a list that says something odd about the key was read twice */
     char key_why[VERDICT_DETAIL_SIZE]; /* what was wrong with the last answer about a key */
     bool native_took;                  /* AT#XCMNG has said OK in this job */
-    bool has_possession;               /* proven in this job */
-    bool has_token;                    /* of attestation, in keygen.reply, not checked yet */
+    enum job_owner owner, owner_seen;  /* of the public key; owner_seen: by the answer under way */
+    bool owner_is_sure;                /* another's key was read once already */
+    bool owner_was_absent;             /* what is there now is our writing */
+    bool owner_is_proven;              /* a signed command was taken */
+    bool is_authorized;                /* the commands of this round are signed */
+    uint8_t owner_tag, owner_tries;
+    uint32_t signatures_hidden; /* so many of msg.commands are cut out of the dialogue */
+    bool has_possession;        /* proven in this job */
+    bool has_token;             /* of attestation, in keygen.reply, not checked yet */
     uint8_t possess_tries, attest_tries;
     uint8_t lists_read; /* until `before` is believed */
     uint8_t list_tag;   /* which of the product's tags is listed, with lists_by_tag */

@@ -36,7 +36,8 @@ enum ledger_kind {
                      */
     LEDGER_CSR,     /* keys: is what the board said of its new key whole, and about that key? */
     LEDGER_SIGN,    /* signer: the certificate for it, sealed */
-    LEDGER_ISSUE,   /* store: that certificate is the bundle's; durable before it is written */
+    LEDGER_AUTHORIZE,  /* signer: signatures for commands that are about to change the board */
+    LEDGER_ISSUE,      /* store: that certificate is the bundle's; durable before it is written */
     LEDGER_POSSESSION, /* keys: did the board sign the nonce with the certificate's key? */
     LEDGER_ATTEST,     /* keys: the board's attestation token, checked and sealed */
     LEDGER_RECORD,     /* store: the job has ended */
@@ -109,6 +110,18 @@ struct ledger_keygen {
     char nonce[KEYGEN_NONCE_SIZE];   /* DIGEST out, when the product asks for possession; POSSESSION in */
 };
 
+/* A command that needs its owner's signature: what is signed is head, content, and a quotation mark behind a
+ * content. */
+#define LEDGER_COMMANDS_MAX   24
+#define LEDGER_COMMAND_SIZE   48
+#define LEDGER_SIGNATURE_SIZE 100
+#define LEDGER_PUBLIC_SIZE    200
+struct ledger_command {
+    char head[LEDGER_COMMAND_SIZE];        /* `%CMNG=0,16842753,2,"` or `%CMNG=3,16842753,4` */
+    struct span content;                   /* the job's or the product's; empty: none */
+    char signature[LEDGER_SIGNATURE_SIZE]; /* AUTHORIZE out: base64 */
+};
+
 /* One step of a job for its record and waterfall. */
 struct ledger_step {
     const char *name;    /* static: the plan row's */
@@ -174,6 +187,11 @@ struct ledger_msg {
 
     /* Of a key made on the board: products with source keygen only. */
     struct ledger_keygen keygen;
+
+    /* AUTHORIZE in: commands; out: their signatures, and the public key in PEM. */
+    uint32_t n_commands;
+    struct ledger_command commands[LEDGER_COMMANDS_MAX];
+    char public_key[LEDGER_PUBLIC_SIZE];
 
     /* EXPLAIN in: entry index and the digest seen; out: which mangling, and for MANGLING_CUT where. */
     uint32_t explain_entry;

@@ -159,6 +159,31 @@ static const struct row rows[PLAN_ROWS] = {
     [PLAN_EXPLAIN]    = {.name = "explain", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_unexplained,
                          .message = LEDGER_EXPLAIN, .end = rows_end_explain},
     [PLAN_DECIDE]     = {.name = "decide", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_decide},
+    /*  products that sign their commands: rows_…owner… of job/rows_sudo.c                                             */
+    [PLAN_AUTHORIZE]  = {.name = "authorize", .kind = ROW_HOST, .phase = JOB_RUNNING, .run_if = rows_if_to_authorize,
+                         .message = LEDGER_AUTHORIZE, .end = rows_end_authorize},
+    /*  > AT%XPMNG=2
+     *  < %XPMNG: "-----BEGIN PUBLIC KEY-----<LF>MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"
+     *  < OK                    513: none is there                                                                    */
+    [PLAN_OWNER]      = {.name = "owner", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OWNER,
+                         .run_if = rows_if_owner_unknown, .send = rows_send_owner, .prefix = "%XPMNG:",
+                         .line = rows_line_owner, .end = rows_end_owner, .timeout_ms = 5000, .tries = 3,
+                         .odd = REASON_unexpected_answer},
+    /*  > AT%CMNG=3,0,5         another's, where the product says to replace it; so for each tag that it may have
+     *  < OK                                                                                                          */
+    [PLAN_OWNER_DELETE] = {.name = "owner_delete", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OWNER,
+                         .run_if = rows_if_owner_other, .send = rows_send_owner_delete, .end = rows_end_owner_delete,
+                         .timeout_ms = 5000},
+    /*  > AT%XPMNG=0,"-----BEGIN PUBLIC KEY-----<LF>MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"
+     *  < OK                    519, on some builds 520: one is there already                                         */
+    [PLAN_OWNER_WRITE] = {.name = "owner_write", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_OWNER,
+                         .run_if = rows_if_owner_absent, .send = rows_send_owner_write, .end = rows_end_owner_write,
+                         .timeout_ms = 15000},
+    /*  > AT%XSUDO=16,"MEUCIQD…";%CMNG=1,16842753
+     *  < OK                    changes nothing, and tells before anything is spent whether signatures are taken      */
+    [PLAN_OWNER_PROVE] = {.name = "owner_prove", .kind = ROW_AT, .phase = JOB_RUNNING, .group = GROUP_PROVE_OWNER,
+                         .run_if = rows_if_owner_ours, .send = rows_send_owner_prove, .prefix = "%CMNG:",
+                         .line = rows_line_any, .end = rows_end_owner_prove, .timeout_ms = 5000},
     [PLAN_EXPOSE]     = {.name = "expose", .kind = ROW_ASK, .phase = JOB_RUNNING, .run_if = rows_if_to_expose,
                          .message = LEDGER_EXPOSE},
     /*  > AT%CMNG=3,16842753,4
@@ -179,6 +204,7 @@ static const struct row rows[PLAN_ROWS] = {
                          .odd = REASON_unexpected_answer},
     /*  > AT%CMNG=0,16842753,0,"-----BEGIN CERTIFICATE-----<LF>MIIDQTCC…-----END CERTIFICATE-----<LF>"
      *  < OK                    the same for every board, so it may go while the exposure is being committed
+     *  and signed: > AT%XSUDO=1212,"MEUCIQD…";%CMNG=0,16842753,0,"-----BEGIN CERTIFICATE-----<LF>MIIDQTCC…"
      *  and with native TLS, here as in all writes, where every failure is a bare ERROR:
      *  > AT#XCMNG=0,16842753,0,"-----BEGIN CERTIFICATE-----<LF>MIIDQTCC…-----END CERTIFICATE-----<LF>"
      *  < OK                                                                                                          */
@@ -290,7 +316,7 @@ static const struct no_rule rules[] = {
     {GROUP_WRITE,    24,           NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_CREDENTIAL, REASON_too_long,          KEEP, NULL},
     {GROUP_WRITE,    518,          NO_OFFLINE, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
     {GROUP_WRITE,    519,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "it exists and cannot be overwritten"},
-    {GROUP_WRITE,    520,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "the modem asks for an authenticated write"},
+    {GROUP_WRITE,    520,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, "the modem asks for a signed command: signed_commands of the product, by who owns its key"},
     /* The station has parsed it, so a refusal means that it arrived changed. The same again is the path's doing.    */
     {GROUP_WRITE,    527,          NO_SETUP,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_content_refused,   KEEP, "refused twice, though the certificate is sound"},
     {GROUP_WRITE,    528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
@@ -304,6 +330,29 @@ static const struct no_rule rules[] = {
     {GROUP_NATIVE_WRITE, CODE_ANY, NO_POWER,   1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
     {GROUP_NATIVE_DELETE, CODE_TIMEOUT, NO_RECOVER, 4, OUTCOME_FAIL, FAULT_BOARD,   REASON_no_answer,         KEEP, "a deletion was never answered"},
     {GROUP_NATIVE_DELETE, CODE_ANY, NO_POWER,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+
+    /* Writing says "exists" when what was read before was damaged: it is read again.                                 */
+    {GROUP_OWNER,    CODE_TIMEOUT, NO_RECOVER, 4,   OUTCOME_FAIL, FAULT_BOARD,      REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_OWNER,    513,          NO_IGNORE,  255, OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+    {GROUP_OWNER,    514,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_entry_protected,   KEEP, NULL},
+    {GROUP_OWNER,    515,          NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_memory_full,       KEEP, NULL},
+    {GROUP_OWNER,    518,          NO_OFFLINE, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, "the modem does not stay offline"},
+    {GROUP_OWNER,    519,          NO_OFFLINE, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "a public key is there already, and none is shown"},
+    {GROUP_OWNER,    520,          NO_OFFLINE, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "a public key is there already, and none is shown"},
+    {GROUP_OWNER,    528,          NO_POWER,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_supply_low,        KEEP, NULL},
+    {GROUP_OWNER,    60,           NO_RECOVER, 1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_modem_crashed,     KEEP, NULL},
+    {GROUP_OWNER,    CODE_ERROR,   NO_SETUP,   2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "this modem or its host program knows no public keys"},
+    {GROUP_OWNER,    CODE_ANY,     NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+
+    {GROUP_PROVE_OWNER, CODE_TIMEOUT, NO_RECOVER, 4, OUTCOME_FAIL, FAULT_BOARD,     REASON_no_answer,         KEEP, "stopped answering"},
+    {GROUP_PROVE_OWNER, 513,       NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "the modem finds no public key"},
+    {GROUP_PROVE_OWNER, 514,       NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "the modem cannot use its public key"},
+    {GROUP_PROVE_OWNER, 520,       NO_REPEAT,  1,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "the station's public key is there, and its signature is refused"},
+    {GROUP_PROVE_OWNER, CODE_ERROR, NO_SETUP,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_authentication_failed, KEEP, "this modem or its host program knows no %XSUDO"},
+    {GROUP_PROVE_OWNER, CODE_ANY,  NO_REPEAT,  2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_unexpected_answer, KEEP, NULL},
+
+    /* The key was shown to be right, so the octets arrived other than they were signed; nothing was carried out.      */
+    {GROUP_SIGNED,   CODE_ANY,     NO_SETUP,   1,   OUTCOME_FAIL, FAULT_FIXTURE,    REASON_bytes_lost,        KEEP, "signatures are refused though the key is right: the commands arrive damaged"},
 
     /* A key may have been made all the same: the list tells. 519 is one that the list did not show.                   */
     {GROUP_KEYGEN,   CODE_TIMEOUT, NO_RECOVER, 2,   OUTCOME_FAIL, FAULT_BOARD,      REASON_keygen_failed,     KEEP, "never answered"},

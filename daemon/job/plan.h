@@ -47,6 +47,11 @@ enum plan_row {
     PLAN_DIGEST,
     PLAN_EXPLAIN,
     PLAN_DECIDE,
+    PLAN_AUTHORIZE,
+    PLAN_OWNER,
+    PLAN_OWNER_DELETE,
+    PLAN_OWNER_WRITE,
+    PLAN_OWNER_PROVE,
     PLAN_EXPOSE,
     PLAN_DELETE_STRAY,
     PLAN_DELETE_ENTRY,
@@ -94,6 +99,9 @@ enum row_group {
     GROUP_WRITE,
     GROUP_NATIVE_WRITE, /* of products with native TLS, in place of WRITE and DELETE */
     GROUP_NATIVE_DELETE,
+    GROUP_OWNER, /* the public key for authenticated commands */
+    GROUP_PROVE_OWNER,
+    GROUP_SIGNED, /* a signature that was refused after others were taken */
     GROUP_KEYGEN,
     GROUP_TOKEN,
     GROUP_LEAVE

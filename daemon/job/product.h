@@ -46,8 +46,10 @@ struct product {
     bool final_line_end; /* a line end behind the last line */
     enum product_proof proof;
     bool possession;
-    bool native_tls;  /* boards run Serial LTE Modem with TLS of its own: job/place.h */
-    bool attestation; /* the board's attestation token is asked for and kept */
+    bool native_tls;          /* boards run Serial LTE Modem with TLS of its own: job/place.h */
+    bool signs_commands;      /* changes go as %XSUDO, signed by the station's key: job/rows_sudo.c */
+    bool replaces_public_key; /* then: another's public key on the board gives way to the station's */
+    bool attestation;         /* the board's attestation token is asked for and kept */
     enum product_leave leave;
     bool erases_keys; /* the station forgets private and pre-shared keys once a board has passed with them */
     uint32_t job_limit_s;

@@ -21,6 +21,7 @@
 #define LIST_READS_MAX 4
 #define QUIET_US       (300 * US_PER_MS)
 #define AT_LINE_MAX    4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
+#define SIGNED_EXTRA   (LEDGER_SIGNATURE_SIZE + 17) /* `AT%XSUDO=4000,"…";` in place of `AT` */
 #define SUPPLY_MIN_MV  3000 /* below it the modem's warning is active from the start (%XPOFWARN) */
 
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
@@ -162,7 +163,7 @@ bool rows_if_unexplained(struct job *job)
     return false;
 }
 
-static bool is_to_write(const struct job *job, uint32_t i)
+bool rows_is_to_write(const struct job *job, uint32_t i)
 {
     return !ledger_entry_is_bare(&job->msg.entries[i]) && !job->entries[i].is_right &&
            job->entries[i].writes < WRITES_MAX;
@@ -177,7 +178,7 @@ static bool needs_expose(const struct job *job)
         return true;
     }
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
-        if (job->msg.entries[i].from_bundle && is_to_write(job, i)) {
+        if (job->msg.entries[i].from_bundle && rows_is_to_write(job, i)) {
             return true;
         }
     }
@@ -199,6 +200,9 @@ bool rows_if_to_expose_late(struct job *job)
 bool rows_if_stray(struct job *job)
 {
     int at = check_next_stray(job, 0);
+    while (at >= 0 && job->msg.product->signs_commands && !rows_is_signed(job, &job->msg.rows[at])) {
+        at = check_next_stray(job, (uint32_t)at + 1);
+    }
     job->stray = (uint8_t)(at < 0 ? 0 : at);
     return at >= 0;
 }
@@ -208,7 +212,7 @@ bool rows_if_to_vanish(struct job *job)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         const struct job_entry *e = &job->entries[i];
-        if (is_to_write(job, i) && e->is_present && !e->has_digest) {
+        if (rows_is_to_write(job, i) && e->is_present && !e->has_digest) {
             job->entry = (uint8_t)i;
             return true;
         }
@@ -219,15 +223,16 @@ bool rows_if_to_vanish(struct job *job)
 bool rows_if_vanished(struct job *job)
 {
     const struct job_entry *e = &job->entries[job->entry];
-    return job->is_dirty && is_to_write(job, job->entry) && !e->is_present && !e->was_absent;
+    return job->is_dirty && rows_is_to_write(job, job->entry) && !e->is_present && !e->was_absent;
 }
 
 static bool pick(struct job *job, enum cred_type type, bool from_bundle)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         const struct ledger_entry *e = &job->msg.entries[i];
-        if (e->type == type && e->from_bundle == from_bundle && is_to_write(job, i)) {
+        if (e->type == type && e->from_bundle == from_bundle && rows_is_to_write(job, i)) {
             assert(!from_bundle || job->is_exposed);
+            assert(!job->msg.product->signs_commands || job->owner_is_proven);
             job->entry = (uint8_t)i;
             return true;
         }
@@ -343,6 +348,7 @@ void rows_send_delete_stray(struct job *job, struct chat_command *command)
     head_begin_as(job, &b, is_native ? XCMNG : CMNG, 3, at.sec_tag);
     head_type(&b, at.type);
     command->head = buf_span(&b);
+    rows_sign(job, command);
     job->is_dirty = job->wrote_anything = true;
 }
 
@@ -367,6 +373,7 @@ void rows_send_delete_entry(struct job *job, struct chat_command *command)
     struct buf b;
     head_change(job, &b, 3);
     command->head = buf_span(&b);
+    rows_sign(job, command);
     job->is_dirty = job->wrote_anything = true;
 }
 
@@ -388,6 +395,7 @@ void rows_send_write(struct job *job, struct chat_command *command)
     command->head = buf_span(&b);
     command->content = check_content(job, job->entry);
     command->tail = span_str("\"");
+    rows_sign(job, command);
     command->escapes_crlf = job->front == CONTACT_FRONT_SHELL;
     job->entries[job->entry].writes++;
     job->entries[job->entry].was_chunked = job->is_chunked;
@@ -399,7 +407,7 @@ void rows_send_write(struct job *job, struct chat_command *command)
 bool rows_has_more_to_write(const struct job *job)
 {
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
-        if (i != job->entry && is_to_write(job, i)) {
+        if (i != job->entry && rows_is_to_write(job, i)) {
             return true;
         }
     }
@@ -696,6 +704,10 @@ enum row_next rows_end_allow(struct job *job)
             job, REASON_firmware_not_allowed,
             "this modem firmware lists no digests, and the product asks for proof by digest");
     }
+    if (p->signs_commands && job->has_transfer) {
+        return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_wrong_front_end,
+                       "the product signs its commands, and the transfer in frames has no signatures");
+    }
     return p->native_tls ? allow_native(job) : ROW_NEXT;
 }
 
@@ -811,6 +823,7 @@ enum row_next rows_end_digest(struct job *job)
         /* AT%CMNG=0,<tag>,<type>,"<content>" */
         size_t name_len = strlen(job->msg.product->native_tls ? XCMNG : CMNG);
         size_t around = name_len + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + 1;
+        around += job->msg.product->signs_commands ? SIGNED_EXTRA : 0;
         bool fits_frames = job->has_transfer && content.len <= FRAMES_CONTENT_MAX;
         if (!fits_frames && around + content.len > AT_LINE_MAX) {
             return rows_end_for_entry(
@@ -990,6 +1003,7 @@ static enum row_next decide_strays(struct job *job)
 
 enum row_next rows_end_decide(struct job *job)
 {
+    job->is_authorized = false;
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         enum row_next next = decide_entry(job, i);
         if (next != ROW_NEXT) {
@@ -1187,6 +1201,9 @@ void rows_prepare_message(struct job *job, enum ledger_kind kind)
         break;
     case LEDGER_EXPOSE:
         job->expose_is_out = true;
+        break;
+    case LEDGER_AUTHORIZE:
+        rows_prepare_commands(job);
         break;
     case LEDGER_INTEND:
     case LEDGER_CSR:

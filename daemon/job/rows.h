@@ -77,6 +77,32 @@ enum row_next rows_end_exposed(struct job *job);
 enum row_next rows_end_write(struct job *job);
 enum row_next rows_end_judge(struct job *job);
 
+/* Authenticated writes: rows_sudo.c */
+bool rows_if_to_authorize(struct job *job);
+bool rows_if_owner_unknown(struct job *job);
+bool rows_if_owner_other(struct job *job);
+bool rows_if_owner_absent(struct job *job);
+bool rows_if_owner_ours(struct job *job);
+void rows_send_owner(struct job *job, struct chat_command *command);
+void rows_send_owner_delete(struct job *job, struct chat_command *command);
+void rows_send_owner_write(struct job *job, struct chat_command *command);
+void rows_send_owner_prove(struct job *job, struct chat_command *command);
+void rows_line_owner(struct job *job, struct span line);
+void rows_line_any(struct job *job, struct span line);
+enum row_next rows_end_authorize(struct job *job);
+enum row_next rows_end_owner(struct job *job);
+enum row_next rows_end_owner_delete(struct job *job);
+enum row_next rows_end_owner_write(struct job *job);
+enum row_next rows_end_owner_prove(struct job *job);
+void rows_prepare_commands(struct job *job);
+/* A command with its signature, where the product asks for one; head, content and tail are as they will be
+ * sent. */
+void rows_sign(struct job *job, struct chat_command *command);
+/* The deletion of this row is among the signed commands. */
+bool rows_is_signed(const struct job *job, const struct cmng_row *stray);
+/* This entry is not right, and may be written once more. */
+bool rows_is_to_write(const struct job *job, uint32_t entry);
+
 /* AT#XCMNG said ERROR too often: sets the verdict. */
 void rows_end_native_refused(struct job *job);
 

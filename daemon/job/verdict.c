@@ -53,6 +53,10 @@ static const struct reason_text reasons[] = {
     ROW(foreign_entry, "Other credentials present",
         "Entries stand under the product's tags and the product says to refuse them.",
         "Hand the board to an engineer, or let the product replace them."),
+    ROW(authentication_failed, "Signature not accepted",
+        "The board's public key is not that of the station, or the modem refuses what the station signed.",
+        "Hand the board to an engineer: its public key, or the product's signed_commands, is not as it must "
+        "be."),
     ROW(entry_protected, "Entry protected", "The modem does not allow this entry to be changed.",
         "Hand the board to an engineer: tag or type of the product is wrong for this board."),
     ROW(content_refused, "Certificate refused",

@@ -56,6 +56,7 @@ enum fault {
     X(memory_full, BOARD)                                                                                    \
     X(foreign_key, BOARD)                                                                                    \
     X(foreign_entry, BOARD)                                                                                  \
+    X(authentication_failed, BOARD)                                                                          \
     X(entry_protected, BOARD)                                                                                \
     X(content_refused, BOARD)                                                                                \
     X(digest_mismatch, BOARD)                                                                                \

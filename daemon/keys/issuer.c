@@ -162,9 +162,46 @@ static void answer_sign(struct issuer *issuer, struct ledger_msg *msg)
     answer(msg, is_passing ? LEDGER_FAILED : LEDGER_NO, REASON_signer_failed, why.text);
 }
 
+/* What is signed holds keys in clear: it is put together in secret memory. */
+static int sign_command(struct signer *signer, struct ledger_command *command, char *text,
+                        struct err_info *reterr)
+{
+    size_t n = strlen(command->head);
+    memcpy(text, command->head, n);
+    if (command->content.len > 0) {
+        memcpy(text + n, command->content.at, command->content.len);
+        n += command->content.len;
+        text[n++] = '"';
+    }
+    int err = signer_sign_command(signer, span_of(text, n), command->signature, reterr);
+    secret_wipe(text, n);
+    return err;
+}
+
+static void answer_authorize(struct issuer *issuer, struct ledger_msg *msg)
+{
+    _Static_assert(LEDGER_SIGNATURE_SIZE == SIGNER_COMMAND_SIZE && LEDGER_PUBLIC_SIZE == SIGNER_PUBLIC_SIZE,
+                   "the message has room for what the signer gives");
+    struct err_info why = {0};
+    char *text = secret_alloc(LEDGER_COMMAND_SIZE + CRED_CONTENT_MAX + 1);
+    int err = text != NULL ? signer_public_pem(issuer->config.signer, msg->public_key, &why) : -ENOMEM;
+    for (uint32_t i = 0; err == 0 && i < msg->n_commands && i < LEDGER_COMMANDS_MAX; i++) {
+        bool fits = msg->commands[i].content.len <= CRED_CONTENT_MAX;
+        err = fits ? sign_command(issuer->config.signer, &msg->commands[i], text, &why) : ERR_RANGE;
+    }
+    secret_free(text);
+    bool is_passing = err == ERR_CRYPTO || err == -ENOMEM;
+    answer(msg,
+           err == 0     ? LEDGER_OK
+           : is_passing ? LEDGER_FAILED
+                        : LEDGER_NO,
+           err == 0 ? REASON_NONE : REASON_signer_failed, why.text);
+}
+
 void issuer_answer(struct issuer *issuer, struct ledger_msg *msg)
 {
-    if (msg->kind != LEDGER_SIGN || msg->product == NULL) {
+    bool is_ours = msg->kind == LEDGER_SIGN || msg->kind == LEDGER_AUTHORIZE;
+    if (!is_ours || msg->product == NULL) {
         answer(msg, LEDGER_FAILED, REASON_internal, "this message is not for the signer");
         return;
     }
@@ -173,5 +210,9 @@ void issuer_answer(struct issuer *issuer, struct ledger_msg *msg)
                issuer->config.why ? issuer->config.why : "there is no CA");
         return;
     }
-    answer_sign(issuer, msg);
+    if (msg->kind == LEDGER_AUTHORIZE) {
+        answer_authorize(issuer, msg);
+    } else {
+        answer_sign(issuer, msg);
+    }
 }

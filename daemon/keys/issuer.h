@@ -37,6 +37,9 @@ void issuer_free(struct issuer *issuer); /* NULL is allowed; the signer is the c
  * the sealed certificate in `content` (content_len) and its place in the entry of the client certificate;
  * keygen.issuer and keygen.not_after_ms. LEDGER_NO: clock_wrong, signer_failed, key_locked. LEDGER_FAILED:
  * the key could not sign now; nothing was changed.
+ *
+ * LEDGER_AUTHORIZE. In: commands. Out: their signatures, and public_key. LEDGER_NO: signer_failed, when there
+ * is no CA or its key is not P-256. LEDGER_FAILED as above.
  */
 void issuer_answer(struct issuer *issuer, struct ledger_msg *msg);
 

@@ -434,6 +434,7 @@ void keys_answer(struct keys *keys, struct ledger_msg *msg)
     case LEDGER_EXPOSE:
     case LEDGER_INTEND:
     case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
     case LEDGER_ISSUE:
     case LEDGER_RECORD:
         break;

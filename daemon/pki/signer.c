@@ -97,6 +97,19 @@ void signer_done(struct signer *signer)
     signer->der = NULL;
 }
 
+bool signer_verifies(const struct signer *signer, struct span text, struct span signature)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY *key = X509_get0_pubkey(signer->x509);
+    bool is_good = ctx != NULL && key != NULL &&
+                   EVP_DigestVerifyInit(ctx, NULL, signer_digest(signer->algorithm), NULL, key) == 1 &&
+                   EVP_DigestVerify(ctx, (const unsigned char *)signature.at, signature.len,
+                                    (const unsigned char *)text.at, text.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return is_good;
+}
+
 int signer_check_key(struct signer *signer, struct err_info *reterr)
 {
     static const char text[] = "does this key belong to this certificate?";
@@ -105,15 +118,9 @@ int signer_check_key(struct signer *signer, struct err_info *reterr)
     if (len < 0) {
         return (int)len;
     }
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_PKEY *key = X509_get0_pubkey(signer->x509);
-    bool is_good =
-        ctx != NULL && key != NULL &&
-        EVP_DigestVerifyInit(ctx, NULL, signer_digest(signer->algorithm), NULL, key) == 1 &&
-        EVP_DigestVerify(ctx, signature, (size_t)len, (const unsigned char *)text, sizeof(text) - 1) == 1;
-    EVP_MD_CTX_free(ctx);
-    ERR_clear_error();
-    return is_good ? 0 : err_set(reterr, ERR_REFUSED, "the private key is not that of the certificate");
+    return signer_verifies(signer, span_str(text), span_of((const char *)signature, (size_t)len))
+               ? 0
+               : err_set(reterr, ERR_REFUSED, "the private key is not that of the certificate");
 }
 
 void signer_close(struct signer *signer)

@@ -60,6 +60,18 @@ enum signer_algorithm signer_algorithm(const struct signer *signer);
 int64_t signer_sign(struct signer *signer, struct span text, uint8_t out[SIGNER_SIGNATURE_MAX],
                     struct err_info *reterr);
 
+/* For AT commands that ask for their owner's signature (%XSUDO): base64 of an ECDSA signature in DER over the
+ * text's SHA-256. Verified before it is given out. 0; ERR_REFUSED for a CA whose key is not P-256;
+ * ERR_CRYPTO: try again later. */
+#define SIGNER_COMMAND_SIZE 100 /* 96 characters and NUL */
+int signer_sign_command(struct signer *signer, struct span text, char out[SIGNER_COMMAND_SIZE],
+                        struct err_info *reterr);
+
+/* The public key that such a signature is checked with, as PEM on one line, which is how the manual of %XPMNG
+ * shows it and passes every front end. The same errors. */
+#define SIGNER_PUBLIC_SIZE 200
+int signer_public_pem(const struct signer *signer, char out[SIGNER_PUBLIC_SIZE], struct err_info *reterr);
+
 /* A new CA: a P-256 or P-384 key, self-signed for `days` from `now_s` (since 1970) under this common name.
  * Both texts are PEM and the caller's; the key is encrypted (AES-256-CBC, PBKDF2). Returns 0; ERR_RANGE for a
  * passphrase shorter than SIGNER_PASSPHRASE_MIN; ERR_CRYPTO. */

@@ -30,6 +30,9 @@ void signer_done(struct signer *signer);
 /* Signs something and verifies it with the certificate: 0, or ERR_REFUSED when the key is another one. */
 int signer_check_key(struct signer *signer, struct err_info *reterr);
 
+/* The signature is that of the certificate's key over the text. */
+bool signer_verifies(const struct signer *signer, struct span text, struct span signature);
+
 /* The digest of the algorithm. */
 const EVP_MD *signer_digest(enum signer_algorithm algorithm);
 

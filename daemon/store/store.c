@@ -55,6 +55,7 @@ static int run_ledger(struct store *st, struct store_op *op)
     case LEDGER_EXPLAIN:
     case LEDGER_CSR:
     case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
     case LEDGER_POSSESSION:
     case LEDGER_ATTEST:
         break; /* for keys and the signer */

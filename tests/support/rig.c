@@ -132,6 +132,25 @@ static struct signer *open_signer(void)
     return the_signer;
 }
 
+void rig_init_signed(struct rig *rig, enum sim_family family)
+{
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.family = family;
+    rig_init_signed_board(rig, &config);
+}
+
+void rig_init_signed_board(struct rig *rig, const struct simboard_config *config)
+{
+    rig_init_board(rig, config);
+    rig->product.signs_commands = true;
+    rig->clock = (struct clock){.mono_us = clock_mono, .wall_ms = clock_wall};
+    rig->signer = open_signer();
+    rig->issuer = issuer_new(&(struct issuer_config){.signer = rig->signer, .clock = &rig->clock});
+    if (!rig->issuer) {
+        abort();
+    }
+}
+
 void rig_init_keygen(struct rig *rig, enum sim_family family)
 {
     struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
@@ -364,6 +383,7 @@ void rig_play(struct rig *rig, struct ledger_msg *msg)
         keys_answer(rig->keys, msg);
         break;
     case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
         issuer_answer(rig->issuer, msg);
         break;
     case LEDGER_RECORD:

@@ -86,6 +86,10 @@ void rig_init_keygen_board(struct rig *rig, const struct simboard_config *config
  * again. What the board had begun is done by then. */
 void rig_restart(struct rig *rig);
 
+/* A product that signs its commands, with the real issuer and a CA of the rig's own (rig->signer). */
+void rig_init_signed(struct rig *rig, enum sim_family family);
+void rig_init_signed_board(struct rig *rig, const struct simboard_config *config);
+
 /* The board holds a key of its own making, and the certificate issued last is the one for it. */
 bool rig_key_is_right(const struct rig *rig);
 

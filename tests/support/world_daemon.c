@@ -118,7 +118,8 @@ static int env_write(void *ctx, uint32_t slot, uint32_t generation, struct span 
 static bool is_for_keys(const struct ledger_msg *msg)
 {
     return msg->kind == LEDGER_DIGEST || msg->kind == LEDGER_EXPLAIN || msg->kind == LEDGER_CSR ||
-           msg->kind == LEDGER_SIGN || msg->kind == LEDGER_POSSESSION || msg->kind == LEDGER_ATTEST;
+           msg->kind == LEDGER_SIGN || msg->kind == LEDGER_AUTHORIZE || msg->kind == LEDGER_POSSESSION ||
+           msg->kind == LEDGER_ATTEST;
 }
 
 static void wake(struct world *w, struct world_actor *actor, enum happening kind, int64_t delay_us)
@@ -337,7 +338,7 @@ static void on_store(struct world *w)
 static void on_keys(struct world *w)
 {
     struct world_actor *a = &w->to_keys;
-    if (a->waiting[0]->kind == LEDGER_SIGN) {
+    if (a->waiting[0]->kind == LEDGER_SIGN || a->waiting[0]->kind == LEDGER_AUTHORIZE) {
         issuer_answer(w->issuer, a->waiting[0]);
     } else {
         keys_answer(w->keys, a->waiting[0]);

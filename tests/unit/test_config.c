@@ -274,6 +274,16 @@ static const struct {
      {"9:1: source is \"keygen\": a board makes its key and gets a certificate for it, but no ca of its own; "
       "take "
       "it from a file, or use another source"}},
+    {RACK PRODUCT "signed_commands = true\n" PAIR,
+     {"9:19: signed_commands needs a key that signs; add a [signer] section with a P-256 key"}},
+    {RACK PRODUCT "signed_commands = true\nnative_tls = true\n" PAIR SIGNER,
+     {"9:19: signed_commands and native_tls exclude each other: only %CMNG is signed; write false"}},
+    {RACK KEYGEN "signed_commands = true\n" PAIR SIGNER,
+     {"9:19: signed_commands and source \"keygen\" exclude each other: only %CMNG is signed; write false"}},
+    {RACK PRODUCT "on_public_key = \"replace\"\n" PAIR,
+     {"9:17: on_public_key has a meaning with signed_commands = true only; remove the line"}},
+    {RACK PRODUCT "on_public_key = \"refuse\"\n" PAIR,
+     {"9:17: on_public_key is \"refuse\"; it must be keep or replace"}},
     {RACK KEYGEN "native_tls = true\n" PAIR SIGNER,
      {"9:14: native_tls and source \"keygen\" exclude each other: a key made by %KEYGEN never leaves the "
       "modem, and native TLS has to read its key; write native_tls = false, or source = \"pool\" or "
@@ -689,6 +699,11 @@ static void the_canonical_text_is_this_one(void **state)
     config = parse(RACK PRODUCT "native_tls = true\n" PAIR);
     assert_true(config->products[0].native_tls);
     assert_non_null(strstr(config->products[0].canonical, "\"native_tls\":true,"));
+    config_free(config);
+    config = parse(RACK PRODUCT "signed_commands = true\non_public_key = \"replace\"\n" PAIR SIGNER);
+    assert_true(config->products[0].signs_commands && config->products[0].replaces_public_key);
+    assert_non_null(strstr(config->products[0].canonical, "\"on_public_key\":\"replace\","));
+    assert_non_null(strstr(config->products[0].canonical, "\"signed_commands\":true,"));
     config_free(config);
 }
 

@@ -355,6 +355,72 @@ static void test_token(void **state)
     }
 }
 
+/* What %XSUDO takes: 96 characters of base64, an ECDSA signature in DER over the text's SHA-256, checked with
+ * the public key as the board gets it. */
+static void sign_and_verify(struct signer *signer)
+{
+    static const char text[] = "%CMNG=0,1,0,\"TEST ROOT CERTIFICATE\"";
+    char signature[SIGNER_COMMAND_SIZE], pem[SIGNER_PUBLIC_SIZE], lines[SIGNER_PUBLIC_SIZE + 4];
+    unsigned char der[SIGNER_COMMAND_SIZE];
+    assert_int_equal(signer_sign_command(signer, span_str(text), signature, NULL), 0);
+    assert_int_equal(signer_public_pem(signer, pem, NULL), 0);
+    assert_null(strchr(pem, '\n'));
+
+    (void)snprintf(lines, sizeof(lines), "%.26s\n%.*s\n%s", pem, (int)strlen(pem) - 26 - 24, pem + 26,
+                   pem + strlen(pem) - 24);
+    BIO *bio = BIO_new_mem_buf(lines, -1);
+    EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    assert_non_null(key);
+    int len = EVP_DecodeBlock(der, (const unsigned char *)signature, (int)strlen(signature));
+    assert_true(len > 0);
+    size_t der_len = (size_t)len - (strstr(signature, "==") ? 2 : strchr(signature, '=') != NULL);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestVerify(ctx, der, der_len, (const unsigned char *)text, strlen(text)), 1);
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+}
+
+static void test_commands(void **state)
+{
+    (void)state;
+    static struct ca ca;
+    for (int kind = 0; kind < 3; kind++) {
+        struct signer *signer = NULL;
+        struct err_info why = {0};
+        char signature[SIGNER_COMMAND_SIZE], pem[SIGNER_PUBLIC_SIZE];
+        make(&ca, key_of(kind), true, true);
+        assert_int_equal(open_ca(&ca, &signer, NULL), 0);
+        if (signer_cert(signer)->kind == KEY_P256) {
+            sign_and_verify(signer);
+        } else {
+            assert_int_equal(signer_sign_command(signer, span_str("x"), signature, &why), ERR_REFUSED);
+            assert_int_equal(signer_public_pem(signer, pem, NULL), ERR_REFUSED);
+            assert_non_null(strstr(why.text, "commands are signed with P-256, and the CA's key is "));
+        }
+        signer_close(signer);
+    }
+}
+
+static void test_token_signs_commands(void **state)
+{
+    (void)state;
+    static struct ca ca;
+    struct softhsm hsm;
+    make(&ca, EVP_EC_gen("P-256"), true, true);
+    if (!softhsm_begin(&hsm, "factory", "ca", ca.clear)) {
+        skip();
+    }
+    struct signer *signer = NULL;
+    struct token_place place = {.module = hsm.module, .token = "factory", .object = "ca"};
+    assert_int_equal(
+        signer_open_token(span_str(ca.certificate), &place, span_str(SOFTHSM_PIN), &signer, NULL), 0);
+    sign_and_verify(signer);
+    signer_close(signer);
+    softhsm_end(&hsm);
+}
+
 static void test_token_refused(void **state)
 {
     (void)state;
@@ -394,10 +460,15 @@ static void test_token_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),         cmocka_unit_test(test_own_ca),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_attributes),    cmocka_unit_test(test_token),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_own_ca),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_token),
         cmocka_unit_test(test_token_refused),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_token_signs_commands),
     };
     return pki_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

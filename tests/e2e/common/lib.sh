@@ -215,6 +215,7 @@ control() { tool control "$dir/control" "$@" || fail "boards: $*"; }
 
 # The boards' own memory against bundles and records: every board that passed holds exactly what it was to get, no key is
 # on two boards, and what a board holds of a bundle is what the record says of it. Prints how many boards passed.
+# Its argument is tool.py's kind of memory, where it is another one.
 check_memory() {
     control state >"$dir/boards.now"
     tool memory "$url" "$dir/boards.now" "$dir/bundles.ndjson" "$dir/ca.pem" "$@"

@@ -4,7 +4,8 @@
   control SOCKET LINE…                 lines to the boards' control socket, and their answers
   busy LINK                            a pseudo-terminal that this program holds, as a terminal program would, until killed
   watch URL CONDITIONS BOUND [PID SIG] until all hold in one look; the signal goes out at once
-  memory URL STATE BUNDLES CA          the boards' memory against bundles and records
+  memory URL STATE BUNDLES CA [KIND]   the boards' memory against bundles and records; KIND native: AT#XCMNG wrote it,
+                                       signed: boards keep a public key as well
   chain URL                            the events' hashes
   half URL FILE                        an import whose sender leaves in the middle
   secrets BUNDLES PID FILE…            searches files and the process's memory (PID 0: none) for private keys
@@ -194,7 +195,7 @@ def mapped(place):
     return (tag // 10, tag % 10) if kind == 0 and tag // 10 == TAG else place
 
 
-def memory(url, state, bundle_file, ca_file, native=None):
+def memory(url, state, bundle_file, ca_file, kind=None):
     station, ca = Station(url), pathlib.Path(ca_file).read_text()
     made = {b["id"]: b for b in map(json.loads, open(bundle_file))}
     owner = {b["private_key"]: b["id"] for b in made.values()}
@@ -205,8 +206,10 @@ def memory(url, state, bundle_file, ca_file, native=None):
     for board in json.load(open(state))["boards"]:
         imei, slot = board["imei"], board["slot"]
         held = {(e["sec_tag"], e["type"]): e["content"] for e in board["entries"]}
-        if native:
+        if kind == "native":
             held = {mapped(place): content for place, content in held.items()}
+        elif kind == "signed":  # the owner's public key
+            held = {place: content for place, content in held.items() if place[1] != 5}
         key = held.get((TAG, 2))
         if key is not None:
             keys.setdefault(key, []).append(imei)
