@@ -25,7 +25,19 @@
 #define WAIT_S   300 /* whatever is waited for longer does not come */
 #define TEXT_MAX 4096
 
-static const struct ptyrack *running; /* to be ended when the program fails */
+static const struct ptyrack
+    *running; /* to be ended when the program fails; its folder stays to be looked at */
+
+/* However the program ends. */
+static void kill_running(void)
+{
+    for (int i = 0; running && i < 2; i++) {
+        pid_t pid = i ? running->boards : running->daemon;
+        if (pid > 0) {
+            (void)kill(pid, SIGKILL);
+        }
+    }
+}
 
 static void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 static void fail(const char *format, ...)
@@ -35,12 +47,6 @@ static void fail(const char *format, ...)
     (void)vfprintf(stderr, format, args);
     va_end(args);
     (void)fputc('\n', stderr);
-    for (int i = 0; running && i < 2; i++) {
-        pid_t pid = i ? running->boards : running->daemon;
-        if (pid > 0) {
-            (void)kill(pid, SIGKILL);
-        }
-    }
     exit(1);
 }
 
@@ -119,12 +125,13 @@ static unsigned count_lines(const struct ptyrack *rack, const char *output, cons
     return n;
 }
 
+/* A board that fails is a warning in the daemon's log: then no more need be waited for. */
 static void await(const struct ptyrack *rack, const char *output, const char *text, unsigned n, char *line)
 {
     for (int waited_ms = 0; count_lines(rack, output, text, line) < n; waited_ms += 50) {
         int status;
         pid_t gone = waitpid(-1, &status, WNOHANG);
-        if (gone > 0 || waited_ms > WAIT_S * 1000) {
+        if (gone > 0 || waited_ms > WAIT_S * 1000 || count_lines(rack, output, "warning: line:", line) > 0) {
             fail("%u of %u lines with \"%s\" in %s/%s%s", count_lines(rack, output, text, NULL), n, text,
                  rack->dir, output, gone > 0 ? ", and a program has ended" : "");
         }
@@ -226,8 +233,13 @@ static void make_folder(struct ptyrack *rack)
 
 void ptyrack_start(struct ptyrack *rack, unsigned bundles)
 {
+    static bool is_registered;
     *rack = (struct ptyrack){0};
     running = rack;
+    if (!is_registered && atexit(kill_running) != 0) {
+        fail("no memory");
+    }
+    is_registered = true;
     if (pki_init() != 0) {
         fail("OpenSSL does not start");
     }
