@@ -284,6 +284,22 @@ static void settle(struct station *st, struct device *d, int64_t now_us)
     }
 }
 
+/* A board that came when its order was full goes on with the next one, as if it had come only now: it was
+ * told to wait for that, and nothing has been done to it. */
+static void take_up_refused(struct station *st, int64_t now_us)
+{
+    for (uint32_t i = 0; i < st->n; i++) {
+        struct device *d = st->devices[i];
+        const struct station_order *order = find_order(st, d);
+        bool is_refused = d->port == PORT_OPEN && job_phase(&d->job) >= JOB_LEAVING &&
+                          d->job.verdict.reason == REASON_order_full;
+        if (is_refused && !st->is_closing && order && strcmp(order->id, d->job.msg.order) != 0) {
+            d->wants_job = true; /* begins when the last one is on record */
+            settle(st, d, now_us);
+        }
+    }
+}
+
 /* Something changed that slots in admission, or held ones, may have waited for. */
 static void settle_waiting(struct station *st, int64_t now_us)
 {
@@ -403,6 +419,7 @@ void station_set_orders(struct station *st, const struct station_order *orders, 
         memcpy(st->orders, orders, n * sizeof(*orders));
     }
     st->n_orders = n;
+    take_up_refused(st, now_us);
     settle_waiting(st, now_us);
 }
 

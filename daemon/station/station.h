@@ -110,7 +110,8 @@ void station_noted(struct station *st, uint32_t slot, int result, int64_t now_us
 /* The slot is in quarantine on record. Before any port arrives; does not call note. */
 void station_quarantine(struct station *st, uint32_t slot, const char *why, int64_t now_us);
 
-/* The open orders, all of them, after each change. Copied. */
+/* The open orders, all of them, after each change. Copied. Boards that wait for an order go on, and so do
+ * those that another order of their fixture had no room for. */
 void station_set_orders(struct station *st, const struct station_order *orders, uint32_t n, int64_t now_us);
 
 /* Claims are refused with this reason (mark_ahead, store_failed, clock_wrong, key_locked), or REASON_NONE. */
