@@ -17,6 +17,9 @@ const commands = [
     { verb: "release", key: "l", states: ["held", "quarantined"] },
 ];
 
+// A board that the station itself could not serve: no bundle left, no room in the order, the database. It is as it was.
+export const isUnserved = (slot) => slot.state === "done" && slot.verdict?.outcome === "ERROR";
+
 export const commandKeys = new Map(commands.map((command) => [command.key, command]));
 
 // Those that make sense for the slot now.

@@ -1,4 +1,4 @@
-// What a slot shows: pure functions from the API's slot to a face. A face is
+// What a slot shows: functions from the API's slots to a face. A face is
 //   tone    which of the style sheet's looks, and
 //   symbol  which of index.html's symbols: shapes differ wherever tones do
 //   word    in large letters
@@ -6,7 +6,7 @@
 //   remedy  one sentence, when somebody must do something
 //   fault   whose it is
 //   needs   whether hands are needed; since: from when (ms of the station's clock)
-import { reasonRemedy, reasonTitle } from "./live.js";
+import { reasonRemedy, reasonTitle, twinsOf } from "./live.js";
 import { texts } from "./texts.js";
 
 export const outcomes = {
@@ -79,7 +79,8 @@ function stateFace(slot) {
     } else if (state === "held" || state === "quarantined") {
         const why = reason ?? (state === "quarantined" ? "quarantined" : slot.verdict?.reason);
         const said = slot.verdict?.reason === why ? slot.verdict : null;
-        face.note = why ? reasonTitle(why, said?.title) : face.note;
+        const twins = why === "duplicate_imei" ? twinsOf(slot) : [];
+        face.note = twins.length > 0 ? texts.stateNote.twins(twins) : why ? reasonTitle(why, said?.title) : face.note;
         face.remedy = reasonRemedy(why) || (said?.remedy ?? texts.heldHow);
         face.needs = true;
     }

@@ -1,5 +1,6 @@
 // What needs hands, the oldest first. Boards that all wait for the same thing are one line.
 import { links } from "./api.js";
+import { isUnserved } from "./commands.js";
 import { el, keyed, setAttribute, setHidden, setSymbol, setText, symbol } from "./dom.js";
 import { faceOf } from "./faces.js";
 import { age } from "./format.js";
@@ -9,37 +10,54 @@ import { texts } from "./texts.js";
 // Slots that wait, together: what for, and how the line reads.
 const shared = new Set(["no_order", "aborted"]);
 
+const single = (slot, face) => ({ id: slot.id, name: slot.name, face, title: face.note || face.word, text: face.remedy, since: face.since });
+
+function addTo(groups, slot, face, reason) {
+    const id = `${slot.fixture} ${slot.state} ${reason}`;
+    const group = groups.get(id) ?? { id, fixture: slot.fixture, face, reason, members: [], since: Infinity };
+    group.members.push(single(slot, face));
+    group.since = Math.min(group.since, face.since);
+    groups.set(id, group);
+}
+
+const waitingLine = (group) => ({ ...group, count: group.members.length,
+    href: group.reason === "no_order" ? links.orders : links.rack,
+    title: texts.hands.waiting(group.fixture, group.members.length),
+    text: group.reason === "no_order" ? texts.rack.noOrderHow : texts.rack.startHow });
+
+// Boards that the station could not serve for one reason, which one deed ends.
+const unservedLine = (group) => ({ ...group, count: group.members.length,
+    title: texts.hands.alike(group.fixture, group.members.length, group.face.note), text: group.face.remedy });
+
 function collect() {
-    const single = [];
-    const groups = new Map();
+    const items = [];
+    const waiting = new Map();
+    const unserved = new Map();
     for (const slot of live.slots.values()) {
         const face = faceOf(slot);
-        if (face.needs) {
-            single.push({ id: slot.id, name: slot.name, fixture: slot.fixture, face, title: face.note || face.word, text: face.remedy, since: face.since });
+        if (isUnserved(slot)) {
+            addTo(unserved, slot, face, slot.verdict.reason);
+        } else if (face.needs) {
+            items.push(single(slot, face));
         } else if (slot.state === "waiting" && shared.has(slot.waiting_for)) {
-            const key = `${slot.fixture} ${slot.waiting_for}`;
-            const group = groups.get(key) ?? { id: key, fixture: slot.fixture, face, count: 0, reason: slot.waiting_for, since: Infinity };
-            group.count += 1;
-            group.since = Math.min(group.since, face.since);
-            groups.set(key, group);
+            addTo(waiting, slot, face, slot.waiting_for);
         } else if (slot.warning && slot.state !== "absent") {
-            single.push({ id: slot.id, name: slot.name, fixture: slot.fixture, face: { tone: "warning", symbol: "warning" },
-                title: texts.hands.slotWarning, text: slot.warning, since: face.since });
+            items.push({ ...single(slot, { tone: "warning", symbol: "warning", since: face.since }), title: texts.hands.slotWarning, text: slot.warning });
         }
     }
-    for (const group of groups.values()) {
-        group.title = texts.hands.waiting(group.fixture, group.count);
-        group.text = group.reason === "no_order" ? texts.rack.noOrderHow : texts.rack.startHow;
+    items.push(...[...waiting.values()].map(waitingLine));
+    for (const group of unserved.values()) {
+        items.push(...(group.members.length > 1 ? [unservedLine(group)] : group.members));
     }
-    return [...single, ...groups.values()].sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
+    return items.sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
 }
 
 function makeRow(item, onChoose) {
     const p = { sign: symbol("absent"), name: el("span.hand-name"), title: el("b.hand-title"), age: el("span.hand-age"), text: el("span.hand-text") };
     const inner = [p.sign, p.name, p.title, p.age, p.text];
-    const row = item.count
-        ? el("a.hand", { href: item.reason === "no_order" ? links.orders : links.rack }, inner)
-        : el("button.hand", { type: "button", onclick: () => onChoose(item.id, true) }, inner);
+    const row = item.href
+        ? el("a.hand", { href: item.href }, inner)
+        : el("button.hand", { type: "button", onclick: () => onChoose(item.members?.[0].id ?? item.id, true) }, inner);
     const li = el("li", null, row);
     li.parts = { ...p, row };
     return li;
@@ -77,7 +95,8 @@ export function makeHands(onChoose) {
 
     return {
         root,
-        ids: () => items.filter((item) => !item.count).map((item) => item.id),
+        // Of those that need hands one by one: waiting boards only need an order, or a start.
+        ids: () => items.flatMap((item) => (item.href ? [] : (item.members ?? [item]).map(({ id }) => id))),
         update() {
             items = collect();
             const n = items.reduce((sum, item) => sum + (item.count ?? 1), 0);

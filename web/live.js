@@ -62,6 +62,12 @@ export function slotsOf(fixture) {
     return asTheyStand([...live.slots.values()].filter((slot) => slot.fixture === fixture), named);
 }
 
+// Names of the other slots in which a board of the same IMEI is.
+export function twinsOf({ id, fixture, board }) {
+    const twins = [...live.slots.values()].filter((slot) => slot.id !== id && slot.state !== "absent" && slot.board?.imei === board?.imei);
+    return board ? twins.map((slot) => (slot.fixture === fixture ? slot.name : slot.id)) : [];
+}
+
 export function reasonTitle(name, fallback) {
     return live.reasons.get(name)?.title ?? fallback ?? (name ?? "").replaceAll("_", " ");
 }

@@ -1,7 +1,7 @@
 // The rack: every fixture with its order's counts and its slots as they stand, and beside them what needs hands and the
 // slot that is selected. Changes are gathered and drawn once a frame.
 import { paths, post } from "./api.js";
-import { commandKeys, disarm, press } from "./commands.js";
+import { commandKeys, disarm, isUnserved, press } from "./commands.js";
 import { el, keyed } from "./dom.js";
 import { faceOf } from "./faces.js";
 import { columnsFor, walk } from "./geometry.js";
@@ -35,7 +35,7 @@ export function openRack(root, { slotId } = {}) {
     const tileOf = (id) => racks.querySelector(`.tile[data-id="${CSS.escape(id)}"]`);
 
     function makeFixture({ fixture }) {
-        const strip = makeStrip(fixture, startAll);
+        const strip = makeStrip(fixture, { onStart: startAll, onRetry: retryAll });
         const grid = el("div.grid", { role: "group" });
         const section = el("section.fixture", { "aria-label": fixture.name }, strip.root, grid);
         section.parts = { strip, grid, name: fixture.name };
@@ -55,7 +55,9 @@ export function openRack(root, { slotId } = {}) {
     // What most frames need: a few tiles, and the lines above them.
     function drawChanged() {
         const fixtures = new Set();
-        for (const id of changed) {
+        // A held slot names the others with its IMEI, and so hangs on them as well.
+        const held = [...live.slots.values()].filter((slot) => slot.state === "held").map((slot) => slot.id);
+        for (const id of new Set([...changed, ...held])) {
             const slot = live.slots.get(id);
             updateTile(tileOf(id), slot, faceOf(slot));
             fixtures.add(slot.fixture);
@@ -143,6 +145,23 @@ export function openRack(root, { slotId } = {}) {
         } catch (problem) {
             tellError(problem.title, problem.message);
         }
+    }
+
+    // One after the other: each names the board it means, and one that was taken out meanwhile is refused.
+    async function retryAll(fixture) {
+        const slots = slotsOf(fixture.name).filter(isUnserved);
+        let taken = 0;
+        let trouble = "";
+        for (const slot of slots) {
+            try {
+                await post(paths.slot(slot, "retry"), { generation: slot.generation });
+                taken += 1;
+            } catch (problem) {
+                trouble = problem.message;
+            }
+        }
+        const tell = taken === slots.length ? tellSuccess : tellError;
+        tell(texts.rack.retried(taken, slots.length), trouble);
     }
 
     racks.addEventListener("focusin", (event) => {

@@ -1,5 +1,6 @@
 // The line above a fixture: which order is open there, how far it is, and whether its bundles last.
 import { links } from "./api.js";
+import { isUnserved } from "./commands.js";
 import { el, setAttribute, setHidden, setText, symbol } from "./dom.js";
 import { texts } from "./texts.js";
 
@@ -15,7 +16,7 @@ export function shortOf(order) {
     return Math.max(0, order.quantity - passed - free - bound - exposed);
 }
 
-export function makeStrip(fixture, onStart) {
+export function makeStrip(fixture, { onStart, onRetry }) {
     const name = el("h2.strip-name", null, fixture.name);
     const order = el("a.strip-order");
     const product = el("span.strip-product");
@@ -30,8 +31,9 @@ export function makeStrip(fixture, onStart) {
     const bar = el("div.meter", { "aria-hidden": "true" }, el("span.meter-good"), el("span.meter-work"));
     const start = fixture.start === "plug" ? null
         : el("button.button", { type: "button", onclick: () => onStart(fixture) }, texts.rack.startAll);
+    const retry = el("button.button", { type: "button", hidden: true, onclick: () => onRetry(fixture) });
     const root = el("header.strip", null, name,
-        el("div.strip-what", null, order, product, open), counts, short, full, start, bar);
+        el("div.strip-what", null, order, product, open), counts, short, full, start, retry, bar);
 
     function update(current, slots) {
         setHidden(order, !current);
@@ -41,6 +43,9 @@ export function makeStrip(fixture, onStart) {
         if (start) {
             setHidden(start, !current || !slots.some((slot) => slot.state === "waiting"));
         }
+        const unserved = slots.filter(isUnserved).length;
+        setHidden(retry, unserved === 0);
+        setText(retry, texts.rack.retryAll(unserved));
         setHidden(short, true);
         setHidden(full, true);
         setText(product, current ? [current.product, current.lot].filter(Boolean).join(" · ") : texts.rack.noOrder);

@@ -17,7 +17,9 @@ if (reason) {
 
 const slow = { name: "rack1", boards: 8, columns: 4, baud: 19200, faults: ["hang@any/4", "unplug@byte:1200/5"] };
 const bench = { name: "bench", boards: 1, columns: 1, start: "manual" };
-const station = new Station({ racks: [slow, bench], bundles: 12 });
+const late = { name: "late", boards: 3, columns: 3 };
+const station = new Station({ racks: [slow, bench, late], bundles: 12 });
+const enough = slow.boards + bench.boards; // bundles for the racks that come first
 let browser;
 let page;
 let rack;
@@ -291,6 +293,41 @@ const stories = {
         assert.equal(new Set(Object.values(outcomes).map(({ symbol }) => symbol)).size, 6);
     },
 
+    async "boards that found no bundle are one line, and go on together after the import"() {
+        await go("#/");
+        await station.openOrder("WO-3", late.boards, ["late"]);
+        await station.startBoards(late);
+        const names = [1, 2, 3].map((n) => `late/00${n}`);
+        for (const id of names) {
+            await rack.says(id, "ERROR");
+        }
+        const title = await rack.tile(names[0]).locator(".tile-note").textContent();
+        await page.locator(".hand", { hasText: texts.hands.alike("late", 3, title) }).waitFor();
+        assert.equal(await page.locator(".hand", { hasText: title }).count(), 1);
+        await accessible(page, "boards without bundles");
+        await station.import(station.bundles.slice(enough));
+        await page.getByRole("button", { name: texts.rack.retryAll(3) }).click();
+        for (const id of names) {
+            await rack.says(id, "PASS");
+        }
+        await page.getByText(texts.rack.retried(3, 3)).waitFor();
+        await page.getByRole("button", { name: /^Retry/ }).waitFor({ state: "hidden" });
+    },
+
+    async "boards of one IMEI name each other"() {
+        const other = "late/002";
+        await station.control("late", "unplug 2");
+        await rack.says(other, texts.state.absent);
+        await station.control("late", "fault same_imei/2");
+        await station.control("late", "plug 2");
+        await rack.says(other, texts.state.held, texts.stateNote.twins(["001"]));
+        await rack.says("late/001", texts.state.held, texts.stateNote.twins(["002"]));
+        await station.control("late", "unplug 2");
+        await rack.says(other, texts.state.absent);
+        await rack.command("late/001", "l");
+        await rack.says("late/001", "PASS");
+    },
+
     async "an order is closed with a second press"() {
         await go("#/order/WO-1");
         await page.getByRole("button", { name: texts.order.close }).click();
@@ -319,7 +356,7 @@ let code = 0;
 try {
     await station.prepare();
     await station.startDaemon();
-    await station.import(station.bundles);
+    await station.import(station.bundles.slice(0, enough));
     browser = await openBrowser({ width: 1280, height: 800 });
     page = browser.page;
     rack = new Rack(page);
