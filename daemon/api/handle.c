@@ -121,6 +121,17 @@ void answer_read(struct response *out, int rc, struct json *tree, const struct e
     json_free(tree);
 }
 
+void answer_one(struct response *out, int rc, struct json *tree, const struct err_info *err,
+                const char *missing)
+{
+    if (rc == ERR_NOT_FOUND) {
+        json_free(tree);
+        response_problem(out, PROBLEM_NOT_FOUND, missing);
+    } else {
+        answer_read(out, rc, tree, err);
+    }
+}
+
 const char *who_of(const struct request *r)
 {
     return (r->roles & ROLE_ADMIN) != 0 ? "api (command line)" : "api";

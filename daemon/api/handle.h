@@ -62,6 +62,9 @@ bool submit(const struct env *env, struct store_op *op, struct response *out);
 
 /* Answers 200 with what a reader returned, or the failure. Takes `tree` over. */
 void answer_read(struct response *out, int rc, struct json *tree, const struct err_info *err);
+/* The same for one thing that may not be there; `missing` says so. */
+void answer_one(struct response *out, int rc, struct json *tree, const struct err_info *err,
+                const char *missing);
 
 /* "operator", "engineer" …: who is written into the record when nobody gave a name. */
 const char *who_of(const struct request *r);

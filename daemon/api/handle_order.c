@@ -14,6 +14,8 @@
 #include "store/read.h"
 #include "store/store.h"
 
+static const char no_order[] = "there is no work order of this name";
+
 static const char *const put_members[] = {"product", "quantity", "fixtures", "lot", "operator", NULL};
 static const char *const who_members[] = {"operator", NULL};
 
@@ -223,7 +225,7 @@ void handle_order(const struct env *env, const struct request *r, struct respons
     if (rc == 0) {
         order_tag(tree, tag);
     }
-    answer_read(out, rc, tree, &err);
+    answer_one(out, rc, tree, &err, no_order);
     memcpy(out->etag, tag, sizeof(tag));
 }
 
@@ -233,7 +235,7 @@ void handle_order_yield(const struct env *env, const struct request *r, struct r
     struct json *tree = NULL;
 
     int rc = store_read_yield(env->reader, r->id, &tree, &err);
-    answer_read(out, rc, tree, &err);
+    answer_one(out, rc, tree, &err, no_order);
 }
 
 void handle_orders(const struct env *env, const struct request *r, struct response *out)

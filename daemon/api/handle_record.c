@@ -68,7 +68,7 @@ void handle_job(const struct env *env, const struct request *r, struct response 
     struct json *tree = NULL;
 
     int rc = store_read_job(env->reader, r->id, &tree, &err);
-    answer_read(out, rc, tree, &err);
+    answer_one(out, rc, tree, &err, "no job has this id");
 }
 
 void handle_board(const struct env *env, const struct request *r, struct response *out)
@@ -77,7 +77,7 @@ void handle_board(const struct env *env, const struct request *r, struct respons
     struct json *tree = NULL;
 
     int rc = store_read_board(env->reader, r->id, &tree, &err);
-    answer_read(out, rc, tree, &err);
+    answer_one(out, rc, tree, &err, "no board with this IMEI was seen here, and no bundle is for it");
 }
 
 void handle_events(const struct env *env, const struct request *r, struct response *out)

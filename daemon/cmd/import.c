@@ -35,7 +35,8 @@ struct run {
     const struct product *product; /* of --product; NULL: not given */
     struct door door;
     struct rows rows;
-    int64_t file_size; /* 0: not known */
+    int64_t file_size;  /* 0: not known */
+    uint32_t n_misfits; /* files that hold no bundles at all */
     struct sha256 digest;
 };
 
@@ -184,16 +185,23 @@ static int import_folder(struct run *run, struct err_info *reterr)
 /* ---- one file */
 
 /* What the file is: as was said, or by its name and its first octets, which only a regular file gives twice.
- */
-static enum convert_format format_of(const struct run *run, int fd, const struct stat *st)
+ * *ret_misfit says what it is instead, when that was not said and it cannot be bundles. */
+static enum convert_format format_of(const struct run *run, int fd, const struct stat *st,
+                                     const char **ret_misfit)
 {
-    char beginning[4096];
-    ssize_t n = S_ISREG(st->st_mode) ? pread(fd, beginning, sizeof(beginning), 0) : 0;
-    enum convert_format format =
-        run->args->format      ? (enum convert_format)convert_format_from_name(run->args->format)
-        : S_ISDIR(st->st_mode) ? CONVERT_FOLDER
-                               : convert_guess(run->rows.file, span_of(beginning, n > 0 ? (size_t)n : 0));
-    secret_wipe(beginning, sizeof(beginning));
+    *ret_misfit = NULL;
+    if (run->args->format) {
+        return (enum convert_format)convert_format_from_name(run->args->format);
+    }
+    if (S_ISDIR(st->st_mode)) {
+        return CONVERT_FOLDER;
+    }
+    char octets[4096];
+    ssize_t n = S_ISREG(st->st_mode) ? pread(fd, octets, sizeof(octets), 0) : 0;
+    struct span beginning = span_of(octets, n > 0 ? (size_t)n : 0);
+    enum convert_format format = convert_guess(run->rows.file, beginning);
+    *ret_misfit = format == CONVERT_NDJSON ? convert_misfit(beginning) : NULL;
+    secret_wipe(octets, sizeof(octets));
     return format;
 }
 
@@ -216,7 +224,13 @@ static int record_file(struct run *run, enum convert_format format, const struct
 static int import_open_file(struct run *run, int fd, const struct stat *st, struct err_info *reterr)
 {
     struct rows_totals before = run->rows.totals;
-    enum convert_format format = format_of(run, fd, st);
+    const char *misfit = NULL;
+    enum convert_format format = format_of(run, fd, st, &misfit);
+    if (misfit) { /* said once, and not for each of its lines */
+        fprintf(stderr, "certlined: %s %s\n", run->rows.file, misfit);
+        run->n_misfits++;
+        return 0;
+    }
     bool is_as_it_is = format == CONVERT_NDJSON && !run->args->product && !run->args->lot;
     run->file_size = S_ISREG(st->st_mode) ? st->st_size : 0;
     sha256_init(&run->digest);
@@ -254,7 +268,7 @@ static int finish(struct run *run, int r, struct err_info *info)
     printf("%staken %" PRId64 ", duplicate %" PRId64 ", refused %" PRId64 "\n",
            run->rows.is_dry_run ? "dry run: " : "", n->taken, n->duplicate, n->refused);
     if (r == 0) {
-        return n->refused > 0 ? CMD_REFUSED : CMD_DONE;
+        return n->refused > 0 || run->n_misfits > 0 ? CMD_REFUSED : CMD_DONE;
     }
     info->code = r;
     if (n->taken > 0 && !run->rows.is_dry_run) {

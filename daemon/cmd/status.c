@@ -29,17 +29,18 @@ static int ask(const struct config *config, struct json **ret, struct err_info *
     return r;
 }
 
-/* A heading, and where its text is: a member of the slot, or of one of its members. */
+/* A heading, and where its text is: a member of the slot, or of one of its members; else what stands in for
+ * it. */
 static const struct column {
-    const char *heading, *outer, *inner;
+    const char *heading, *outer, *inner, *other;
 } columns[] = {
-    {"SLOT", NULL, "id"},
-    {"STATE", NULL, "state"},
-    {"IMEI", "board", "imei"},
-    {"ORDER", NULL, "work_order"},
-    {"STEP", NULL, "step"},
-    {"VERDICT", "verdict", "outcome"},
-    {"REASON", "verdict", "reason"},
+    {"SLOT", NULL, "id", NULL},
+    {"STATE", NULL, "state", NULL},
+    {"IMEI", "board", "imei", NULL},
+    {"ORDER", NULL, "work_order", NULL},
+    {"STEP", NULL, "step", NULL},
+    {"VERDICT", "verdict", "outcome", NULL},
+    {"REASON", "verdict", "reason", "waiting_for"},
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 
@@ -47,6 +48,7 @@ static const char *cell(const struct json *slot, const struct column *column)
 {
     const struct json *from = column->outer ? json_get(slot, column->outer) : slot;
     const char *text = json_as_text(json_get(from, column->inner));
+    text = !text && column->other ? json_as_text(json_get(slot, column->other)) : text;
     return text ? text : "-";
 }
 

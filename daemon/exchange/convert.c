@@ -58,13 +58,47 @@ static bool has_manager_member(struct span text)
     return false;
 }
 
+static struct span skip_blanks(struct span text)
+{
+    while (text.len > 0 && isspace((unsigned char)*text.at)) {
+        text = span_skip(text, 1);
+    }
+    return text;
+}
+
+const char *convert_misfit(struct span beginning)
+{
+    static const struct {
+        const char *start, *what;
+    } kinds[] = {
+        {"[", "is one JSON array; bundles come one object a line: jq -c '.[]' makes that of it"},
+        {"-----BEGIN",
+         "is a PEM; put certificate and key into a folder as ID_crt.pem and ID_prv.pem and import "
+         "that, or write them into a bundle"},
+        {"PK\x03\x04", "is an archive; unpack it and import the files in it"},
+    };
+    struct span text = skip_blanks(beginning);
+    bool may_be_rows =
+        text.len == 0 || *text.at == '{' || (unsigned char)*text.at == 0xEF; /* a byte order mark */
+    if (may_be_rows) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        size_t n = strlen(kinds[i].start);
+        if (text.len >= n && memcmp(text.at, kinds[i].start, n) == 0) {
+            return kinds[i].what;
+        }
+    }
+    return memchr(beginning.at, '\0', beginning.len) != NULL
+               ? "is no text; bundles come one JSON object a line"
+               : "does not begin with a bundle; they come one JSON object a line, and a table needs --format "
+                 "csv";
+}
+
 enum convert_format convert_guess(const char *path, struct span beginning)
 {
-    size_t at = 0;
-    while (at < beginning.len && isspace((unsigned char)beginning.at[at])) {
-        at++;
-    }
-    bool is_object = at < beginning.len && beginning.at[at] == '{';
+    struct span text = skip_blanks(beginning);
+    bool is_object = text.len > 0 && *text.at == '{';
     if (is_object && has_manager_member(beginning)) {
         return CONVERT_MANAGER;
     }

@@ -39,6 +39,9 @@ int convert_format_from_name(const char *name); /* or -1 */
 
 /* What a file seems to be, by its name and its beginning. */
 enum convert_format convert_guess(const char *path, struct span beginning);
+/* What a file guessed to be NDJSON is instead, as the end of a sentence that begins with its name, by a
+ * beginning in which no bundle can start; NULL when rows may follow. */
+const char *convert_misfit(struct span beginning);
 
 struct convert_config {
     const char *product, *lot; /* NULL: none was given */

@@ -153,6 +153,14 @@ expect 3 import -c "$config" "$dir/mixed.ndjson" "$dir/one.ndjson"
 says out "^$dir/mixed.ndjson:3: key_mismatch: "
 says out "^$dir/mixed.ndjson:4: "
 says out '^taken 1, duplicate 1, refused 2$'
+# A file that holds no bundles at all is told once, and the others are taken.
+printf '%s\n' '-----BEGIN CERTIFICATE-----' MIIB MIIC '-----END CERTIFICATE-----' >"$dir/only.pem"
+expect 3 import -c "$config" "$dir/only.pem" "$dir/one.ndjson"
+says err "only.pem is a PEM"
+[ "$(wc -l <"$dir/err")" = 1 ] || fail "more than one line about a file that is none of bundles"
+says out '^taken 0, duplicate 1, refused 0$'
+expect 3 import -c "$config" --format ndjson "$dir/only.pem"
+says out '^taken 0, duplicate 0, refused 4$'
 expect 1 import -c "$config" "$dir/missing.ndjson"
 says err "missing.ndjson cannot be opened"
 

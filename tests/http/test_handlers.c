@@ -619,7 +619,11 @@ static void what_is_on_record_is_read(void **state)
     assert_true(json_as_i64(json_get(tree, "last"), &last));
     assert_int_equal(last, 3);
     assert_int_equal(ask(METHOD_GET, "/api/v1/jobs/nothing", NULL), 404);
+    assert_string_equal(text_of("detail"), "no job has this id");
     assert_int_equal(ask(METHOD_GET, "/api/v1/boards/nothing", NULL), 404);
+    assert_non_null(strstr(text_of("detail"), "IMEI"));
+    assert_int_equal(ask(METHOD_GET, "/api/v1/work-orders/nothing/yield", NULL), 404);
+    assert_non_null(strstr(text_of("detail"), "no work order"));
 }
 
 static void a_wrong_filter_is_a_mistake(void **state)

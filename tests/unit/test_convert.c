@@ -237,6 +237,29 @@ static void files_are_told_apart(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(convert_guess(rows[i].path, span_str(rows[i].beginning)), rows[i].format);
     }
+    static const struct {
+        const char *beginning, *says; /* NULL: rows may follow */
+    } misfits[] = {
+        {"", NULL},
+        {" \n\n", NULL},
+        {"\n{\"id\"", NULL},
+        {"\xEF\xBB\xBF{\"id\"", NULL},
+        {"{", NULL},
+        {"[{\"id\"", "JSON array"},
+        {"-----BEGIN EC PRIVATE KEY-----\n", "is a PEM"},
+        {"PK\x03\x04", "archive"},
+        {"id,imei\n1,2", "--format csv"},
+        {"hello", "does not begin with a bundle"},
+    };
+    for (size_t i = 0; i < COUNT(misfits); i++) {
+        const char *what = convert_misfit(span_str(misfits[i].beginning));
+        assert_true(what == NULL ? misfits[i].says == NULL
+                                 : misfits[i].says != NULL && strstr(what, misfits[i].says) != NULL);
+    }
+    assert_non_null(strstr(convert_misfit(span_of("\x7f"
+                                                  "ELF\0",
+                                                  5)),
+                           "is no text"));
     for (int format = 0; format <= CONVERT_FOLDER; format++) {
         assert_int_equal(convert_format_from_name(convert_format_name((enum convert_format)format)), format);
     }
