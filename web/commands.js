@@ -18,7 +18,8 @@ const commands = [
 ];
 
 // A board that the station itself could not serve: no bundle left, no room in the order, the database. It is as it was.
-export const isUnserved = (slot) => slot.state === "done" && slot.verdict?.outcome === "ERROR";
+// Of a port that cannot be opened (the fixture's fault) there is nothing to try again: the station does that by itself.
+export const isUnserved = ({ state, verdict }) => state === "done" && verdict?.outcome === "ERROR" && verdict.fault !== "fixture";
 
 export const commandKeys = new Map(commands.map((command) => [command.key, command]));
 
