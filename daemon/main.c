@@ -349,7 +349,7 @@ static int check_words(const struct words *words)
     bool may_do_without = command->takes & FILES_OPTIONAL;
     if (takes_files != (words->args.n_files > 0) && !may_do_without) {
         fprintf(stderr, "certlined: %s %s; usage: certlined %s\n", command->name,
-                takes_files ? "needs a file" : "takes no file", command->synopsis);
+                takes_files ? "lacks a word" : "takes no file", command->synopsis);
         return CMD_USAGE;
     }
     return CMD_DONE;
