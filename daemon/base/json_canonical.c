@@ -12,10 +12,14 @@
 
 int json_sink_add(struct json_sink *sink, struct span text)
 {
+    if (sink->has_failed) {
+        return -ENOMEM;
+    }
     if (sink->size - sink->len <= text.len) {
         size_t size = sink->size * 2 + text.len + 1;
         char *at = sink->grow(sink->at, size);
         if (!at) {
+            sink->has_failed = true;
             return -ENOMEM;
         }
         sink->at = at;

@@ -8,6 +8,7 @@
 #ifndef CERTLINE_BASE_JSON_CANONICAL_H
 #define CERTLINE_BASE_JSON_CANONICAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/span.h"
@@ -19,6 +20,8 @@ struct json_sink {
     char *at;
     size_t len, size;
     void *(*grow)(void *, size_t); /* as realloc */
+    bool has_failed; /* takes nothing more: jansson does not listen when a piece of a member's name is refused
+                      */
 };
 
 /* 0 or -ENOMEM. */

@@ -157,7 +157,7 @@ static int open_one(struct writer *w, const struct store_export_row *row, enum c
 }
 
 /* The board's own certificate is the first one; those behind it are its CA's, which the clouds have. */
-static int read_certificate(struct board *board)
+static int read_certificate(struct board *board, struct err_info *reterr)
 {
     struct pem pem;
     if (board->certificate_len == 0) {
@@ -165,9 +165,14 @@ static int read_certificate(struct board *board)
     }
     int rc = pem_parse(span_of(board->certificate, board->certificate_len), &pem);
     if (rc != 0) {
-        return rc;
+        return err_set(reterr, rc, "no memory to read a certificate");
     }
-    board->has_cert = pem.n_blocks > 0 && cert_parse(pem.blocks[0].der, &board->cert, NULL) == 0;
+    rc = pem.n_blocks > 0 ? cert_parse(pem.blocks[0].der, &board->cert, NULL) : ERR_FORMAT;
+    if (rc == -ENOMEM) { /* the board must not be left out for that */
+        pem_done(&pem);
+        return err_set(reterr, rc, "no memory to read a certificate");
+    }
+    board->has_cert = rc == 0;
     if (board->has_cert) {
         pem.n_blocks = 1;
         int64_t len = pem_write(&pem, KEYS_STYLE, board->certificate, sizeof(board->certificate));
@@ -231,7 +236,7 @@ static int read_board(struct writer *w, const struct store_export_row *row)
     rc = rc != 0 ? rc : open_one(w, row, CRED_CA, board->ca, &board->ca_len);
     rc = rc != 0 ? rc : open_one(w, row, CRED_PSK_IDENTITY, board->identity, &board->identity_len);
     rc = rc != 0 ? rc : read_token(w, row);
-    rc = rc != 0 ? rc : read_certificate(board);
+    rc = rc != 0 ? rc : read_certificate(board, w->reterr);
     if (rc == 0) {
         name_board(row, product, board);
         read_product(product, board);

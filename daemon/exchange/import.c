@@ -188,7 +188,8 @@ static int add_refused(struct import *import, const struct item *item, enum reas
 static int add_answer(struct import *import, const struct item *item)
 {
     const struct store_op *op = &item->op;
-    if (op->result == ERR_STORE || op->result == ERR_CORRUPT) {
+    bool is_errno = op->result < 0 && op->result > ERR_FIRST; /* no memory, above all */
+    if (is_errno || op->result == ERR_STORE || op->result == ERR_CORRUPT) {
         return fail(import, op->result, op->detail);
     }
     if (op->result == 0 && op->import.outcome == STORE_TAKEN) {

@@ -398,6 +398,9 @@ static int check_together(struct row_reader *r, struct err_info *reterr)
         struct err_info why = {0};
         enum content_fault fault =
             content_match(&r->contents[CRED_PRIVATE_KEY], &r->contents[CRED_CLIENT_CERT], &why);
+        if (fault == CONTENT_TROUBLE) {
+            return err_set(reterr, -ENOMEM, "%s", why.text);
+        }
         if (fault != CONTENT_GOOD) {
             return refuse_content(r, &r->contents[CRED_PRIVATE_KEY], fault, &why);
         }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "pki/content.h"
+#include "pki/init.h"
 #include "pki/x509.h"
 
 struct chain {
@@ -119,8 +120,8 @@ static int verify(X509_STORE_CTX *ctx, int64_t now_s, struct err_info *reterr)
                                 X509_verify_cert_error_string(error));
 }
 
-int chain_check(const struct chain *chain, const struct pem *certificates, int64_t now_s,
-                struct err_info *reterr)
+static int check(const struct chain *chain, const struct pem *certificates, int64_t now_s,
+                 struct err_info *reterr)
 {
     X509 *leaf = certificates->n_blocks > 0 ? read_x509(certificates->blocks[0].der) : NULL;
     if (leaf == NULL) {
@@ -137,4 +138,16 @@ int chain_check(const struct chain *chain, const struct pem *certificates, int64
     X509_free(leaf);
     ERR_clear_error();
     return err;
+}
+
+int chain_check(const struct chain *chain, const struct pem *certificates, int64_t now_s,
+                struct err_info *reterr)
+{
+    uint64_t shortages = pki_shortages();
+    struct err_info why = {0};
+    int err = check(chain, certificates, now_s, &why);
+    if (pki_shortages() != shortages) {
+        return err_set(reterr, -ENOMEM, "no memory to check a chain");
+    }
+    return err == 0 ? 0 : err_set(reterr, err, "%s", why.text);
 }

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "pki/init.h"
+
 static enum content_fault fault_at(struct err_info *reterr, enum content_fault fault, int line,
                                    const char *what)
 {
@@ -187,8 +189,12 @@ void content_done(struct content *content)
 enum content_fault content_match(const struct content *private_key, const struct content *client_cert,
                                  struct err_info *reterr)
 {
+    uint64_t shortages = pki_shortages();
     if (key_belongs_to(private_key->key, &client_cert->cert, client_cert->pem.blocks[0].der)) {
         return CONTENT_GOOD;
+    }
+    if (pki_shortages() != shortages) {
+        return fault_at(reterr, CONTENT_TROUBLE, 0, "no memory to hold a key against its certificate");
     }
     return fault_at(reterr, CONTENT_KEY_MISMATCH, 0, "the private key does not belong to the certificate");
 }

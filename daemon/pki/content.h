@@ -54,7 +54,8 @@ enum content_fault content_read(enum cred_type type, struct span text, int64_t n
                                 struct err_info *reterr);
 void content_done(struct content *content);
 
-/* CONTENT_GOOD or CONTENT_KEY_MISMATCH: contents of the types private_key and client_cert. */
+/* CONTENT_GOOD, CONTENT_KEY_MISMATCH or CONTENT_TROUBLE: contents of the types private_key and client_cert.
+ */
 enum content_fault content_match(const struct content *private_key, const struct content *client_cert,
                                  struct err_info *reterr);
 

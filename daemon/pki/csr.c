@@ -11,6 +11,7 @@
 #include "pki/base64url.h"
 #include "pki/digest.h"
 #include "pki/ec.h"
+#include "pki/init.h"
 
 #define COSE_MAX 512
 
@@ -143,8 +144,8 @@ static int check_digest(const struct csr_reply *reply, struct err_info *reterr)
                : err_set(reterr, ERR_FORMAT, "the request is not the one whose digest the modem signed");
 }
 
-int csr_read_reply(struct span text, uint32_t sec_tag, const char *uuid, struct csr_reply *ret,
-                   struct err_info *reterr)
+static int read_reply(struct span text, uint32_t sec_tag, const char *uuid, struct csr_reply *ret,
+                      struct err_info *reterr)
 {
     struct csr_reply reply = {0};
     int err = read_parts(text, &reply, reterr);
@@ -169,4 +170,16 @@ int csr_read_reply(struct span text, uint32_t sec_tag, const char *uuid, struct 
         *ret = reply;
     }
     return err;
+}
+
+int csr_read_reply(struct span text, uint32_t sec_tag, const char *uuid, struct csr_reply *ret,
+                   struct err_info *reterr)
+{
+    uint64_t shortages = pki_shortages();
+    struct err_info why = {0};
+    int err = read_reply(text, sec_tag, uuid, ret, &why);
+    if (pki_shortages() != shortages) {
+        return err_set(reterr, -ENOMEM, "no memory to read a certificate request");
+    }
+    return err == 0 ? 0 : err_set(reterr, err, "%s", why.text);
 }

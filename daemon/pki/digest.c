@@ -1,70 +1,80 @@
 /*
- * OpenSSL 3 looks an algorithm up by name at each EVP_sha256() use, under a lock shared by all threads:
- * several times the cost of digesting a credential. So it is fetched once for the life of the process.
+ * OpenSSL's general way of digesting takes memory for each digest, which may not be there, and looks the
+ * algorithm up by name under a lock shared by all threads. Its older functions work in the caller's memory
+ * and cannot fail; OpenSSL 3 only wishes that they were not used.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "pki/digest.h"
 
-#include <openssl/evp.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <openssl/sha.h>
 
-static EVP_MD *algorithm;
+#include "base/secret.h"
 
-static void fetch(void)
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(((struct sha256 *)NULL)->state), "the state has its place");
+_Static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct sha256), "and stands well there");
+
+#define HMAC_BLOCK 64
+
+static SHA256_CTX *ctx_of(struct sha256 *h)
 {
-    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-}
-
-static const EVP_MD *sha256_algorithm(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fetch);
-    return algorithm;
-}
-
-static void must(int ok)
-{
-    if (ok != 1) {
-        abort();
-    }
+    return (SHA256_CTX *)(void *)h->state;
 }
 
 void sha256(struct span text, struct digest *ret)
 {
-    must(EVP_Digest(text.len > 0 ? text.at : "", text.len, ret->octets, NULL, sha256_algorithm(), NULL));
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, text);
+    sha256_finish(&h, ret);
 }
 
 void sha256_init(struct sha256 *h)
 {
-    h->state = EVP_MD_CTX_new();
-    must(h->state != NULL);
-    must(EVP_DigestInit_ex2(h->state, sha256_algorithm(), NULL));
+    SHA256_Init(ctx_of(h));
 }
 
 void sha256_add(struct sha256 *h, struct span text)
 {
     if (text.len > 0) {
-        must(EVP_DigestUpdate(h->state, text.at, text.len));
+        SHA256_Update(ctx_of(h), text.at, text.len);
     }
 }
 
 void sha256_peek(const struct sha256 *h, struct digest *ret)
 {
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
-    must(copy != NULL);
-    must(EVP_MD_CTX_copy_ex(copy, h->state));
-    must(EVP_DigestFinal_ex(copy, ret->octets, NULL));
-    EVP_MD_CTX_free(copy);
+    struct sha256 copy = *h;
+    sha256_finish(&copy, ret);
 }
 
 void sha256_finish(struct sha256 *h, struct digest *ret)
 {
-    must(EVP_DigestFinal_ex(h->state, ret->octets, NULL));
+    SHA256_Final(ret->octets, ctx_of(h));
     sha256_done(h);
 }
 
 void sha256_done(struct sha256 *h)
 {
-    EVP_MD_CTX_free(h->state);
-    h->state = NULL;
+    secret_wipe(h, sizeof(*h));
+}
+
+/* RFC 2104. */
+void sha256_hmac(const uint8_t key[DIGEST_SIZE], struct span text, struct digest *ret)
+{
+    uint8_t inner[HMAC_BLOCK], outer[HMAC_BLOCK];
+    for (size_t i = 0; i < HMAC_BLOCK; i++) {
+        uint8_t octet = i < DIGEST_SIZE ? key[i] : 0;
+        inner[i] = octet ^ 0x36;
+        outer[i] = octet ^ 0x5C;
+    }
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, span_of((const char *)inner, sizeof(inner)));
+    sha256_add(&h, text);
+    sha256_finish(&h, ret);
+    sha256_init(&h);
+    sha256_add(&h, span_of((const char *)outer, sizeof(outer)));
+    sha256_add(&h, span_of((const char *)ret->octets, DIGEST_SIZE));
+    sha256_finish(&h, ret);
+    secret_wipe(inner, sizeof(inner));
+    secret_wipe(outer, sizeof(outer));
 }

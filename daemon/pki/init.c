@@ -6,13 +6,14 @@
  */
 #include "pki/init.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/err.h"
 #include "base/secret.h"
@@ -20,6 +21,13 @@
 struct head {
     _Alignas(max_align_t) size_t size; /* without the head */
 };
+
+static _Thread_local uint64_t shortages;
+
+uint64_t pki_shortages(void)
+{
+    return shortages;
+}
 
 /* The signatures are OpenSSL's: file and line are of its sources, for debugging. */
 static void *wiping_malloc(size_t size, const char *file, int line)
@@ -30,6 +38,7 @@ static void *wiping_malloc(size_t size, const char *file, int line)
     }
     struct head *head = malloc(sizeof(*head) + size);
     if (head == NULL) {
+        shortages++;
         return NULL;
     }
     head->size = size;
@@ -74,10 +83,16 @@ int pki_init(void)
     return 0;
 }
 
+/* From the kernel, which needs no memory of ours for it, as OpenSSL's generator does on a thread's first
+ * call. */
 void pki_random(uint8_t *out, size_t n)
 {
-    if (RAND_bytes(out, (int)n) != 1) {
-        abort(); /* a nonce that somebody knows must never be taken for one that nobody does */
+    for (size_t done = 0; done < n;) {
+        ssize_t got = getrandom(out + done, n - done, 0);
+        if (got < 0 && errno != EINTR) {
+            abort(); /* a nonce that somebody knows must never be taken for one that nobody does */
+        }
+        done += got > 0 ? (size_t)got : 0;
     }
 }
 

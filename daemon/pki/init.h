@@ -12,6 +12,10 @@
  * harmless. Returns 0, or ERR_INTERNAL when OpenSSL holds memory already and would go on without wiping. */
 int pki_init(void);
 
+/* How often OpenSSL has asked for memory in vain on this thread. Most of its functions say "no" then as they
+ * do to what is wrong with their input; whoever compares before and after knows which it was. */
+uint64_t pki_shortages(void);
+
 /* Overwrites the stack below the caller, as deep as OpenSSL uses it, and the vector registers that memory is
  * copied through: both hold pieces of what was last worked on. For the end of every function that had a
  * secret in clear. Needs PKI_STACK_SIZE octets of stack. */

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "pki/base64url.h"
+#include "pki/init.h"
 
 #define SIGN_SIZE 64 /* r and s of 32 octets each, RFC 7518 3.4 */
 
@@ -102,7 +103,7 @@ static int verify_with(const struct parts *parts, EVP_PKEY *key, const char *aud
     return err;
 }
 
-int jwt_verify(struct span token, struct span cert_der, const char *audience, struct err_info *reterr)
+static int verify(struct span token, struct span cert_der, const char *audience, struct err_info *reterr)
 {
     struct parts parts;
     if (!split(token, &parts)) {
@@ -115,4 +116,15 @@ int jwt_verify(struct span token, struct span cert_der, const char *audience, st
     X509_free(cert);
     ERR_clear_error();
     return err;
+}
+
+int jwt_verify(struct span token, struct span cert_der, const char *audience, struct err_info *reterr)
+{
+    uint64_t shortages = pki_shortages();
+    struct err_info why = {0};
+    int err = verify(token, cert_der, audience, &why);
+    if (pki_shortages() != shortages) {
+        return err_set(reterr, -ENOMEM, "no memory to verify a token");
+    }
+    return err == 0 ? 0 : err_set(reterr, err, "%s", why.text);
 }

@@ -15,7 +15,6 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +26,7 @@
 #include "base/hex.h"
 #include "base/secret.h"
 #include "pki/digest.h"
+#include "pki/init.h"
 #include "pki/seal_token.h"
 
 #define VERSION         1
@@ -62,31 +62,6 @@ struct seal_key {
 
 /* ---- keys */
 
-/* HMAC-SHA-256 (RFC 2104) for keys of at most a block. OpenSSL's own looks its algorithm up each time, which
- * takes longer than the digest. */
-static void hmac(const uint8_t *key, size_t key_len, struct span text, struct digest *ret)
-{
-    char inner[64], outer[64];
-    struct sha256 h;
-    assert(key_len <= sizeof(inner));
-    for (size_t i = 0; i < sizeof(inner); i++) {
-        uint8_t octet = i < key_len ? key[i] : 0;
-        inner[i] = (char)(octet ^ 0x36);
-        outer[i] = (char)(octet ^ 0x5C);
-    }
-    sha256_init(&h);
-    sha256_add(&h, span_of(inner, sizeof(inner)));
-    sha256_add(&h, text);
-    sha256_finish(&h, ret);
-    sha256_init(&h);
-    sha256_add(&h, span_of(outer, sizeof(outer)));
-    sha256_add(&h, span_of((const char *)ret->octets, DIGEST_SIZE));
-    sha256_finish(&h, ret);
-    secret_wipe(inner, sizeof(inner));
-    secret_wipe(outer, sizeof(outer));
-    secret_wipe(&h, sizeof(h));
-}
-
 struct seal_key *seal_key_new(const uint8_t octets[SEAL_KEY_SIZE])
 {
     struct seal_key *key = secret_alloc(sizeof(*key));
@@ -95,7 +70,7 @@ struct seal_key *seal_key_new(const uint8_t octets[SEAL_KEY_SIZE])
     }
     memcpy(key->octets, octets, SEAL_KEY_SIZE);
     struct digest mac, id;
-    hmac(key->octets, SEAL_KEY_SIZE, span_str("certline key id 1"), &mac);
+    sha256_hmac(key->octets, span_str("certline key id 1"), &mac);
     sha256(span_of((const char *)mac.octets, DIGEST_SIZE), &id);
     memcpy(key->id, id.octets, SEAL_KEY_ID_SIZE);
     return key;
@@ -124,7 +99,7 @@ static void derive(const struct seal_key *key, const char *label, struct digest 
             return;
         }
     }
-    hmac(key->octets, SEAL_KEY_SIZE, span_str(label), ret);
+    sha256_hmac(key->octets, span_str(label), ret);
 }
 
 void seal_digest_keys_get(const struct seal_key *key, uint8_t out[SEAL_DIGEST_KEYS_SIZE])
@@ -147,7 +122,7 @@ void seal_digest(const struct seal_key *key, const char *label, struct span text
 {
     struct digest derived;
     derive(key, label, &derived);
-    hmac(derived.octets, DIGEST_SIZE, text, ret);
+    sha256_hmac(derived.octets, text, ret);
     secret_wipe(&derived, sizeof(derived));
 }
 
@@ -301,9 +276,8 @@ static int write_new(int dir, bool is_for_token, char name[32])
 {
     uint8_t octets[TOKEN_FILE_SIZE] = TOKEN_MARK, random[8];
     const uint8_t *from = is_for_token ? octets : octets + MARK_SIZE;
-    if (RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(octets + MARK_SIZE, SEAL_KEY_SIZE) != 1) {
-        return -EIO;
-    }
+    pki_random(random, sizeof(random));
+    pki_random(octets + MARK_SIZE, SEAL_KEY_SIZE);
     char text[2 * sizeof(random) + 1];
     hex_encode(random, sizeof(random), text);
     (void)snprintf(name, 32, ".key-%s.new", text);
@@ -507,9 +481,10 @@ int seal_make(const struct seal_key *key, const struct seal_place *place, struct
 
     out[0] = VERSION;
     memcpy(out + AT_KEY_ID, key->id, SEAL_KEY_ID_SIZE);
+    pki_random(out + AT_WRAP_NONCE, NONCE_SIZE);
+    pki_random(out + AT_NONCE, NONCE_SIZE);
+    pki_random(data_key, sizeof(data_key));
     bool is_good =
-        RAND_bytes(out + AT_WRAP_NONCE, NONCE_SIZE) == 1 && RAND_bytes(out + AT_NONCE, NONCE_SIZE) == 1 &&
-        RAND_priv_bytes(data_key, sizeof(data_key)) == 1 &&
         encrypt(key->octets, out + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
                 span_of((const char *)data_key, sizeof(data_key)), out + AT_DATA_KEY, out + AT_WRAP_TAG) &&
         encrypt(data_key, out + AT_NONCE, content_place(&b, memory, place), clear, out + AT_CONTENT,
@@ -517,8 +492,7 @@ int seal_make(const struct seal_key *key, const struct seal_place *place, struct
     secret_wipe(data_key, sizeof(data_key));
     if (!is_good) {
         secret_wipe(out, size);
-        return err_set(reterr, ERR_CRYPTO,
-                       "a secret could not be sealed: OpenSSL has no random octets or no memory");
+        return err_set(reterr, ERR_CRYPTO, "a secret could not be sealed: OpenSSL has no memory");
     }
     return 0;
 }
@@ -556,11 +530,15 @@ int seal_open(const struct seal_key *key, const struct seal_place *place, struct
     const uint8_t *at = (const uint8_t *)sealed.at;
     struct span wrapped = span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE);
     struct span content = span_of(sealed.at + AT_CONTENT, sealed.len - SEAL_OVERHEAD);
+    uint64_t shortages = pki_shortages();
     bool is_good = decrypt(key->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
                            wrapped, at + AT_WRAP_TAG, data_key) &&
                    decrypt(data_key, at + AT_NONCE, content_place(&b, memory, place), content,
                            at + sealed.len - TAG_SIZE, out);
     secret_wipe(data_key, sizeof(data_key));
+    if (pki_shortages() != shortages) {
+        return err_set(reterr, -ENOMEM, "no memory to open a sealed secret");
+    }
     if (!is_good) {
         return err_set(reterr, ERR_CORRUPT,
                        "a sealed secret was changed, or belongs to another bundle or type");
@@ -579,15 +557,19 @@ int seal_rewrap(const struct seal_key *from, const struct seal_key *to, const st
     struct buf b;
     uint8_t data_key[SEAL_KEY_SIZE];
     const uint8_t *at = (const uint8_t *)sealed.at;
+    uint64_t shortages = pki_shortages();
     bool is_good = decrypt(from->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, from->id, place),
                            span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE), at + AT_WRAP_TAG, data_key);
     memcpy(out, at, sealed.len);
     memcpy(out + AT_KEY_ID, to->id, SEAL_KEY_ID_SIZE);
-    is_good =
-        is_good && RAND_bytes(out + AT_WRAP_NONCE, NONCE_SIZE) == 1 &&
-        encrypt(to->octets, out + AT_WRAP_NONCE, data_key_place(&b, memory, to->id, place),
-                span_of((const char *)data_key, sizeof(data_key)), out + AT_DATA_KEY, out + AT_WRAP_TAG);
+    pki_random(out + AT_WRAP_NONCE, NONCE_SIZE);
+    is_good = is_good && encrypt(to->octets, out + AT_WRAP_NONCE, data_key_place(&b, memory, to->id, place),
+                                 span_of((const char *)data_key, sizeof(data_key)), out + AT_DATA_KEY,
+                                 out + AT_WRAP_TAG);
     secret_wipe(data_key, sizeof(data_key));
+    if (pki_shortages() != shortages) {
+        return err_set(reterr, -ENOMEM, "no memory to seal a secret anew");
+    }
     return is_good ? 0
                    : err_set(reterr, ERR_CORRUPT, "a sealed secret was changed, or belongs to another place");
 }

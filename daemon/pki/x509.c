@@ -213,30 +213,42 @@ static bool may_issue(const struct asn1_tbs *tbs)
     return is_ca;
 }
 
+static int read_cert(const struct asn1_tbs *tbs, struct cert *ret, struct err_info *reterr)
+{
+    if (seconds_of(tbs->validity->notBefore, &ret->not_before_s) != 0 ||
+        seconds_of(tbs->validity->notAfter, &ret->not_after_s) != 0) {
+        return err_set(reterr, ERR_FORMAT, "the certificate's validity dates cannot be read");
+    }
+    if (read_identity(tbs, ret) != 0) {
+        return err_set(reterr, ERR_FORMAT, "the certificate's issuer or serial number cannot be read");
+    }
+    if (read_public_key(tbs->spki, ret) != 0) {
+        return err_set(reterr, ERR_FORMAT, "the certificate's public key cannot be read");
+    }
+    read_common_name(tbs->subject, ret);
+    read_issuer(tbs->issuer, ret);
+    ret->is_ca = may_issue(tbs);
+    return 0;
+}
+
 int cert_parse(struct span der, struct cert *ret, struct err_info *reterr)
 {
+    uint64_t shortages = pki_shortages();
     struct cert cert = {0};
+    struct err_info why = {0};
     struct asn1_cert *parsed = asn1_cert_read(der);
-    const struct asn1_tbs *tbs = parsed != NULL ? parsed->tbs : NULL;
-    int err = 0;
-    if (tbs == NULL) {
-        err = err_set(reterr, ERR_FORMAT, "the content is no X.509 certificate, or not a whole one");
-    } else if (seconds_of(tbs->validity->notBefore, &cert.not_before_s) != 0 ||
-               seconds_of(tbs->validity->notAfter, &cert.not_after_s) != 0) {
-        err = err_set(reterr, ERR_FORMAT, "the certificate's validity dates cannot be read");
-    } else if (read_identity(tbs, &cert) != 0) {
-        err = err_set(reterr, ERR_FORMAT, "the certificate's issuer or serial number cannot be read");
-    } else if (read_public_key(tbs->spki, &cert) != 0) {
-        err = err_set(reterr, ERR_FORMAT, "the certificate's public key cannot be read");
-    } else {
-        read_common_name(tbs->subject, &cert);
-        read_issuer(tbs->issuer, &cert);
-        cert.is_ca = may_issue(tbs);
-        *ret = cert;
-    }
+    int err = parsed == NULL
+                  ? err_set(&why, ERR_FORMAT, "the content is no X.509 certificate, or not a whole one")
+                  : read_cert(parsed->tbs, &cert, &why);
     asn1_cert_free(parsed);
     ERR_clear_error();
-    return err;
+    if (pki_shortages() != shortages) { /* whatever was found out */
+        return err_set(reterr, -ENOMEM, "no memory to read a certificate");
+    }
+    if (err == 0) {
+        *ret = cert;
+    }
+    return err == 0 ? 0 : err_set(reterr, err, "%s", why.text);
 }
 
 /* ---- private keys */
@@ -421,8 +433,11 @@ int key_parse(const struct pem_block *block, struct key **ret, struct err_info *
     if (key == NULL) {
         return err_set(reterr, -ENOMEM, "no memory for a key");
     }
+    uint64_t shortages = pki_shortages();
     int err = parse_ec_key(block, key);
     err = err == 1 ? parse_other_key(block, key) : err;
+    err = pki_shortages() != shortages ? -ENOMEM
+                                       : err; /* no is no only with memory, and yes may be half of one */
     pki_scrub_stack();
     if (err == 0) {
         *ret = key;

@@ -167,48 +167,58 @@ int event_is_there(struct store *st, int64_t seq, const struct digest *hash)
 
 /* ---- reading all of it */
 
-/* What the current row of Q_EVENTS says again in canonical form, equal to what stands there; NULL when it is
- * no event or another form. */
-static char *row_data(const struct query *q)
+/* What the current row of Q_EVENTS says again in canonical form, equal to what stands there. 0; ERR_CORRUPT
+ * when it is no event or another form; -ENOMEM. */
+static int row_data(const struct query *q, char **ret)
 {
     struct json *data = NULL;
-    if (json_parse(span_str(sql_text(q, 5)), JSON_DEPTH_USUAL, &data, NULL) != 0) {
-        return NULL;
+    int r = json_parse(span_str(sql_text(q, 5)), JSON_DEPTH_USUAL, &data, NULL);
+    if (r != 0) {
+        return r == -ENOMEM ? r : ERR_CORRUPT;
     }
     char *text = json_dump(data, JSON_FORM_CANONICAL);
     json_free(data);
-    if (text && strcmp(text, sql_text(q, 5)) != 0) {
-        free(text);
-        return NULL;
+    if (!text) {
+        return -ENOMEM;
     }
-    return text;
+    if (strcmp(text, sql_text(q, 5)) != 0) {
+        free(text);
+        return ERR_CORRUPT;
+    }
+    *ret = text;
+    return 0;
 }
 
-/* Whether the row's hash is right, its predecessor the one before and its number the next. */
-static bool row_fits(const struct query *q, const char *data, const struct chain_head *before)
+/* Whether the row's hash is right, its predecessor the one before and its number the next: 1 or 0; -ENOMEM.
+ */
+static int row_fits(const struct query *q, const char *data, const struct chain_head *before)
 {
     struct digest prev, hash, computed;
     if (!sql_digest(q, 6, &prev) || !sql_digest(q, 7, &hash) || !digest_eq(&prev, &before->hash)) {
-        return false;
+        return 0;
     }
     int64_t seq = sql_i64(q, 0);
     bool may_leap = strcmp(sql_text(q, 2), "mark_behind") == 0;
     if (seq != before->seq + 1 && !(may_leap && seq > before->seq)) {
-        return false;
+        return 0;
     }
     struct json *event = envelope(seq, sql_text(q, 1), sql_text(q, 2), sql_text(q, 3), sql_text(q, 4));
-    bool is_good = event && chain_hash(&before->hash, event, data, &computed) == 0;
+    int r = event ? chain_hash(&before->hash, event, data, &computed) : -ENOMEM;
     json_free(event);
-    return is_good && digest_eq(&computed, &hash);
+    return r < 0 ? r : digest_eq(&computed, &hash);
 }
 
-bool event_row_fits(const struct query *q, struct chain_head *head)
+int event_row_fits(const struct query *q, struct chain_head *head)
 {
-    char *data = row_data(q);
-    bool is_good = data && row_fits(q, data, head);
+    char *data = NULL;
+    int r = row_data(q, &data);
+    r = r == 0 ? row_fits(q, data, head) : r == ERR_CORRUPT ? 0 : r;
     free(data);
+    if (q->db->failure.code != 0) {
+        return q->db->failure.code; /* a column did not come whole */
+    }
     head->seq = sql_i64(q, 0);
-    return is_good && sql_digest(q, 7, &head->hash);
+    return r > 0 ? sql_digest(q, 7, &head->hash) : r;
 }
 
 int store_verify(struct store *st, struct err_info *reterr)
@@ -218,17 +228,18 @@ int store_verify(struct store *st, struct err_info *reterr)
     }
     struct query q = sql_start(&st->db, Q_EVENTS);
     struct chain_head head = {0};
-    int r;
-    while ((r = sql_step(&q)) > 0) {
-        if (!event_row_fits(&q, &head)) {
-            sql_end(&q);
-            return err_set(reterr, ERR_CORRUPT, "event %lld does not fit the chain: the record was changed",
-                           (long long)head.seq);
-        }
+    int r, fits = 1;
+    while (fits > 0 && (r = sql_step(&q)) > 0) {
+        fits = event_row_fits(&q, &head);
     }
     sql_end(&q);
+    if (fits == 0) {
+        return err_set(reterr, ERR_CORRUPT, "event %lld does not fit the chain: the record was changed",
+                       (long long)head.seq);
+    }
+    r = fits < 0 ? fits : r;
     if (r < 0) {
-        return err_set(reterr, r, "%s", st->db.failure.text);
+        return err_set(reterr, r, "%s", st->db.failure.code ? st->db.failure.text : err_text(r));
     }
     if (head.seq != st->head.seq || !digest_eq(&head.hash, &st->head.hash)) {
         return err_set(reterr, ERR_CORRUPT, "the chain ends at event %lld, not at %lld", (long long)head.seq,
@@ -247,11 +258,12 @@ static int project_row(struct store *st, const struct query *q)
         return ERR_CORRUPT;
     }
     struct json *data = NULL;
-    if (json_parse(span_str(sql_text(q, 5)), JSON_DEPTH_USUAL, &data, NULL) != 0) {
-        return ERR_CORRUPT;
+    int r = json_parse(span_str(sql_text(q, 5)), JSON_DEPTH_USUAL, &data, NULL);
+    if (r != 0) {
+        return r == -ENOMEM ? r : ERR_CORRUPT;
     }
     event.data = data;
-    int r = project(st, &event);
+    r = project(st, &event);
     json_free(data);
     return r;
 }

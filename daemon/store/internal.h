@@ -78,8 +78,8 @@ int event_read_head(struct store *st);
 int event_is_there(struct store *st, int64_t seq, const struct digest *hash);
 
 /* Whether the current row (seq, at, kind, slot, imei, data, prev_hash, hash) follows upon *head, and is what
- * its hash says; moves *head there either way. */
-bool event_row_fits(const struct query *q, struct chain_head *head);
+ * its hash says: 1 or 0; negative when that could not be told. Moves *head there in the first two cases. */
+int event_row_fits(const struct query *q, struct chain_head *head);
 
 /* ---- project.c: events into rows */
 

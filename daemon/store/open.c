@@ -281,8 +281,10 @@ int store_open(struct store **ret, const struct store_config *config, struct err
     st->program = strdup(config->program ? config->program : "");
     st->config_digest = config->config_digest ? strdup(config->config_digest) : NULL;
 
-    int r = is_full || !st->station || !st->program ? err_set(reterr, -ENOMEM, "no memory for the store")
-                                                    : take_lock(st, config->dir, reterr);
+    is_full = is_full || !st->station || !st->program || (config->vfs && !st->vfs) ||
+              (config->config_digest && !st->config_digest);
+    int r =
+        is_full ? err_set(reterr, -ENOMEM, "no memory for the store") : take_lock(st, config->dir, reterr);
     if (r == 0) {
         r = open_with_mark(st, config, reterr);
     }

@@ -171,7 +171,7 @@ int reader_end(struct store_reader *reader, int result, struct err_info *reterr)
     if (reader->db.failure.code == 0) {
         return result;
     }
-    result = result < 0 ? result : end;
+    result = result < 0 ? result : end < 0 ? end : reader->db.failure.code;
     err_set(reterr, result, "%s", reader->db.failure.text);
     sql_close(&reader->db);
     reader->is_open = false;

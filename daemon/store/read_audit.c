@@ -30,7 +30,7 @@ int store_read_verify(struct store_reader *reader, struct store_chain *at, uint3
                       struct err_info *reterr)
 {
     struct chain_head head = {.seq = at->seq, .hash = at->hash};
-    int r = reader_begin(reader, reterr), n = 0;
+    int r = reader_begin(reader, reterr), n = 0, fits = 1;
 
     if (r < 0) {
         return r;
@@ -38,15 +38,17 @@ int store_read_verify(struct store_reader *reader, struct store_chain *at, uint3
     struct query q = sql_start(&reader->db, R_CHAIN);
     sql_put_i64(&q, at->seq);
     sql_put_i64(&q, max);
-    while ((r = sql_step(&q)) > 0) {
-        if (!event_row_fits(&q, &head)) {
-            r = err_set(reterr, ERR_CORRUPT, "event %lld does not fit the chain: the record was changed",
-                        (long long)head.seq);
-            break;
-        }
-        n++;
+    while (fits > 0 && (r = sql_step(&q)) > 0) {
+        fits = event_row_fits(&q, &head);
+        n += fits > 0;
     }
     sql_end(&q);
+    if (fits == 0) {
+        r = err_set(reterr, ERR_CORRUPT, "event %lld does not fit the chain: the record was changed",
+                    (long long)head.seq);
+    } else if (fits < 0) {
+        r = reader->db.failure.code != 0 ? fits : err_set(reterr, fits, "%s", err_text(fits));
+    }
     r = reader_end(reader, r, reterr);
     at->seq = head.seq;
     at->hash = head.hash;

@@ -245,9 +245,20 @@ bool sql_is_null(const struct query *q, int column)
     return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
 }
 
+/* Nothing came out of a column: it is null or empty, or SQLite had no memory to hand it out. */
+static void look_for_shortage(const struct query *q)
+{
+    if (sqlite3_errcode(q->db->handle) == SQLITE_NOMEM) {
+        fail(q->db, SQLITE_NOMEM);
+    }
+}
+
 const char *sql_text(const struct query *q, int column)
 {
     const unsigned char *text = sqlite3_column_text(q->statement, column);
+    if (!text) {
+        look_for_shortage(q);
+    }
     return text ? (const char *)text : "";
 }
 
@@ -260,6 +271,9 @@ struct span sql_blob(const struct query *q, int column)
 {
     const char *at = sqlite3_column_blob(q->statement, column);
     int len = sqlite3_column_bytes(q->statement, column);
+    if (!at) {
+        look_for_shortage(q);
+    }
     return span_of(at, at && len > 0 ? (size_t)len : 0);
 }
 

@@ -123,6 +123,9 @@ static int run_op(struct store *st, struct store_op *op)
         return r;
     }
     op->result = run_kind(st, op);
+    if (op->result == 0 && st->db.failure.code != 0) {
+        op->result = st->db.failure.code; /* something was read that did not come whole */
+    }
     if (op->result == 0) {
         return run_statement(st, Q_RELEASE);
     }

@@ -1,9 +1,13 @@
+#define _GNU_SOURCE
 #include "support/malloc_count.h"
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -13,86 +17,93 @@
 #define IS_SANITIZED 1
 #endif
 
+#ifdef IS_SANITIZED
+#define REAL(name) __interceptor_##name
+#else
+#define REAL(name) __libc_##name
+#endif
+
+/* The C library's own, under the names that it keeps for those who interpose; or the sanitizer's. */
+void *REAL(malloc)(size_t size);
+void *REAL(calloc)(size_t n, size_t size);
+void *REAL(realloc)(void *old, size_t size);
+void *REAL(memalign)(size_t alignment, size_t size);
+
 static _Thread_local bool is_on;
 static _Thread_local uint64_t count;
+static _Thread_local uint64_t seen, fail_from, failed; /* since malloc_fail_at */
+static _Thread_local bool is_for_good;
 
-#ifdef IS_SANITIZED
+/* These run before the sanitizers are ready. */
+#define PLAIN __attribute__((no_sanitize("address", "undefined", "thread")))
 
-/* sanitizer/allocator_interface.h, which gcc does not always bring along. */
-int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
-                                              void (*on_free)(const volatile void *));
-
-static void on_malloc(const volatile void *p, size_t size)
+PLAIN static bool must_fail(void)
 {
-    (void)p;
-    (void)size;
-    count += is_on;
-}
-
-static void on_free(const volatile void *p)
-{
-    (void)p;
-}
-
-static void install(void)
-{
-    static bool is_installed;
-    if (!is_installed && __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) == 0) {
-        fputs("the sanitizer takes no hook for malloc\n", stderr);
-        abort();
+    if (!is_on) {
+        return false;
     }
-    is_installed = true;
+    count++;
+    seen++;
+    bool fails = fail_from > 0 && (seen == fail_from || (seen > fail_from && is_for_good));
+    failed += fails;
+    if (fails) {
+        errno = ENOMEM;
+    }
+    return fails;
 }
 
-#else
-
-/* glibc's own functions under the names that it keeps for those who interpose. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-void *malloc(size_t size)
+PLAIN void *malloc(size_t size)
 {
-    count += is_on;
-    return __libc_malloc(size);
+    return must_fail() ? NULL : REAL(malloc)(size);
 }
 
-void *calloc(size_t n, size_t size)
+PLAIN void *calloc(size_t n, size_t size)
 {
-    count += is_on;
-    return __libc_calloc(n, size);
+    return must_fail() ? NULL : REAL(calloc)(n, size);
 }
 
-void *realloc(void *old, size_t size)
+PLAIN void *realloc(void *old, size_t size)
 {
-    count += is_on;
-    return __libc_realloc(old, size);
+    return must_fail() ? NULL : REAL(realloc)(old, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+PLAIN void *aligned_alloc(size_t alignment, size_t size)
 {
-    count += is_on;
-    return __libc_memalign(alignment, size);
+    return must_fail() ? NULL : REAL(memalign)(alignment, size);
 }
 
-int posix_memalign(void **ret, size_t alignment, size_t size)
+PLAIN int posix_memalign(void **ret, size_t alignment, size_t size)
 {
-    count += is_on;
-    *ret = __libc_memalign(alignment, size);
-    return *ret ? 0 : ENOMEM;
+    void *p = must_fail() ? NULL : REAL(memalign)(alignment, size);
+    *ret = p ? p : *ret;
+    return p ? 0 : ENOMEM;
 }
 
-static void install(void)
+/* A sanitizer's would allocate past us. */
+PLAIN char *strndup(const char *text, size_t n)
 {
+    size_t len = strnlen(text, n);
+    char *copy = malloc(len + 1);
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
 }
 
-#endif
+PLAIN char *strdup(const char *text)
+{
+    return strndup(text, strlen(text));
+}
+
+PLAIN void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    return must_fail() ? MAP_FAILED : (void *)syscall(SYS_mmap, at, len, protection, flags, fd, offset);
+}
 
 bool malloc_count_switch(bool on)
 {
     bool was_on = is_on;
-    install();
     is_on = on;
     return was_on;
 }
@@ -112,4 +123,16 @@ bool malloc_count_works(void)
     free(p);
     count = before;
     return saw_one;
+}
+
+void malloc_fail_at(uint64_t k, bool for_good)
+{
+    seen = failed = 0;
+    fail_from = k;
+    is_for_good = for_good;
+}
+
+uint64_t malloc_failed(void)
+{
+    return failed;
 }

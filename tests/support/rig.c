@@ -458,7 +458,11 @@ bool rig_step(struct rig *rig)
         struct ledger_msg *msg = rig->out;
         rig->out = NULL;
         rig->answer_us = TIME_NEVER;
-        rig_play(rig, msg);
+        if (rig->answer) {
+            rig->answer(rig, msg);
+        } else {
+            rig_play(rig, msg);
+        }
         job_answer(&rig->job, rig->now_us);
     }
     if (rig->now_us >= job_deadline(&rig->job)) {

@@ -32,6 +32,9 @@ struct rig {
     uint64_t dies_at; /* it dies when it would send more octets than this; 0: it lives */
     bool is_dead;
 
+    /* Answers in place of the played ledger; may call rig_play. NULL: none. */
+    void (*answer)(struct rig *rig, struct ledger_msg *msg);
+
     /* What the played ledger does. */
     enum bundle_state state;
     bool passed_before;

@@ -831,7 +831,10 @@ static void trouble_ends_the_import(void **state)
     (void)state;
     static const struct {
         int failure, result, code;
-    } rows[] = {{ERR_FULL, 0, ERR_FULL}, {0, ERR_STORE, ERR_STORE}, {0, ERR_CORRUPT, ERR_CORRUPT}};
+    } rows[] = {{ERR_FULL, 0, ERR_FULL},
+                {0, ERR_STORE, ERR_STORE},
+                {0, ERR_CORRUPT, ERR_CORRUPT},
+                {0, -ENOMEM, -ENOMEM}};
     ROW("id", "p", "product", "psk", "psk", "aabb", "psk_identity", "one");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct err_info why = {0};
