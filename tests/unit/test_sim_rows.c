@@ -4,30 +4,48 @@
  *
  * Framing
  *   front ends at_host, serial_modem, slm, shell   front: test_same_work, test_serial_modem, test_slm,
- * test_shell quotes, backspace without toggle, overflow     board: test_wedge_by_quote, test_wedge_by_length
+ *                                                  test_shell
+ *   quotes, backspace without toggle, overflow     board: test_wedge_by_quote, test_wedge_by_length
  *   silent empty lines, NUL ignored, no echo       board: test_terminators
  *   stuck in quotes until reset or recovery        board: test_wedge_by_quote; transcript: "! silence"
  *   a busy board: six octets, or back-pressure     board: test_busy_board; front: test_serial_modem_busy
  *   an answer longer than the host's buffer        modem: test_long_list; front: test_serial_modem_reply,
  *                                                  test_shell_limits
  *   injectors: loss, line ends, lines, cut         fault: test_each_fires_and_ends, test_newline, test_urc,
- * test_cut banner and Ready; NUL, leading LF; wrapping    front: test_banners; test_legacy_answers; front:
- * test_serial_modem ERROR or +CME ERROR                            modem: test_error_format General commands
+ *                                                  test_cut
+ *   banner and Ready; NUL, leading LF; wrapping    front: test_banners; test_legacy_answers;
+ *                                                  front: test_serial_modem
+ *   ERROR or +CME ERROR                            modem: test_error_format
+ *
+ * General commands
  *   case, blanks, unknown, ATI, +CMEE=2            modem: test_identity, test_error_format,
- * test_cmng_parameters identity per family, +CFUN, boot in 0          test_family_table; modem: test_cfun,
- * test_identity +CIMI and %XICCID without UICC                 test_uicc %XVBAT, %XPOFWARN, 528
- * test_power_warning_everywhere; modem: test_power_warning %CMNG parameters and their code modem:
- * test_cmng_parameters order of a write's checks; replacing; 519      test_check_order; modem:
- * test_replaced_and_refused; keys: test_written_over 527 by reading the certificate                 modem:
- * test_validation types 2 and 4 unchecked, type 3 by choice      test_psk; modem: test_families list:
- * digests, placeholder, own rows, order    modem: test_families, test_digests; test_list_order a generated
- * key's digest                       keys: test_key_stays read: types, 513, octet for octet, too long modem:
- * test_cmng_types, test_digests; test_long_read delete: 513, 514                               modem:
- * test_cmng_types; keys: test_other_pairs wear, persistence, power cut                   test_wear; board:
- * test_unplug, test_torn_write; test_power_cut Keys and tokens %KEYGEN keys: test_keygen and what follows it
+ *                                                  test_cmng_parameters
+ *   identity per family, +CFUN, boot in 0          test_family_table, test_since; modem: test_cfun,
+ *                                                  test_identity
+ *   +CIMI and %XICCID without UICC                 test_uicc
+ *   %XVBAT, %XPOFWARN, 528                         test_power_warning_everywhere;
+ *                                                  modem: test_power_warning
+ *
+ * %CMNG
+ *   parameters and their code                      modem: test_cmng_parameters
+ *   order of a write's checks; replacing; 519      test_check_order; modem: test_replaced_and_refused;
+ *                                                  keys: test_written_over
+ *   527 by reading the certificate                 modem: test_validation
+ *   types 2 and 4 unchecked, type 3 by choice      test_psk; modem: test_families
+ *   list: digests, placeholder, own rows, order    modem: test_families, test_digests; test_list_order
+ *   a generated key's digest                       keys: test_key_stays
+ *   read: types, 513, octet for octet, too long    modem: test_cmng_types, test_digests; test_long_read
+ *   delete: 513, 514                               modem: test_cmng_types; keys: test_other_pairs
+ *   wear, persistence, power cut                   test_wear; board: test_unplug, test_torn_write;
+ *                                                  test_power_cut
+ *
+ * Keys and tokens
+ *   %KEYGEN                                        keys: test_keygen and what follows it
  *   %ATTESTTOKEN, %JWT, %XPMNG, %XSUDO, …          keys: test_attesttoken, test_jwt, test_xsudo,
- * test_other_pairs, test_certexpiry, test_keyinject; test_public_keys; test_factory_reset, test_trace
- * Families                                         test_family_table
+ *                                                  test_other_pairs, test_certexpiry, test_keyinject;
+ *                                                  test_public_keys; test_factory_reset, test_trace
+ *
+ * Families                                         test_family_table, test_since
  */
 #include "unit/test_sim_host.h"
 
@@ -398,6 +416,42 @@ static void test_family_table(void **state)
     }
 }
 
+/* A command that a family does not know yet is an ERROR without a number. */
+static void test_since(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ask;
+        enum sim_family since;
+        const char *answer; /* its beginning, from then on */
+    } rows[] = {
+        {"AT%ATTESTTOKEN\r", SIM_F1_3A, "%ATTESTTOKEN: \""},
+        {"AT%JWT\r", SIM_F1_3A, "%JWT: \""},
+        {"AT%KEYGEN=1,2,0\r", SIM_F1_3A, "%KEYGEN: \""},
+        {"AT%KEYINJECT=\"a.b\"\r", SIM_F1_3A, "+CME ERROR: 513"},
+        {"AT%XFACTORYRESET=1\r", SIM_F1_3A, "OK"},
+        {"AT%CLAIMTOKEN=1\r", SIM_F1_3B, "+CME ERROR: 529"}, /* 1.3.4 and later */
+        {"AT%CERTEXPIRY=1,0\r", SIM_F1_3B, "+CME ERROR: 513"},
+        {"AT%DEVICEUUID\r", SIM_F2A, "%DEVICEUUID: "},
+        {"AT+CFUN=2\r", SIM_F2A, "OK"},
+        {"AT%XMODEMUUID\r", SIM_F0, "%XMODEMUUID: "},
+        {"AT%SHORTSWVER\r", SIM_F0, "%SHORTSWVER: nrf91"},
+        {"AT%HWVERSION\r", SIM_F0, "%HWVERSION: nRF91"},
+        {"AT%XPOFWARN=1,33\r", SIM_F0, "OK"},
+    };
+
+    for (enum sim_family family = SIM_F0; family <= SIM_FN; family++) {
+        struct host *h = family_host(family);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            const char *wanted = family >= rows[i].since ? rows[i].answer : "ERROR";
+            const char *got = host_ask(h, rows[i].ask);
+            if (strncmp(got, wanted, strlen(wanted)) != 0)
+                fail_msg("%s: %s gave %s", sim_family_name(family), rows[i].ask, got);
+        }
+        host_free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_factory_reset),
         cmocka_unit_test(test_trace),
         cmocka_unit_test(test_family_table),
+        cmocka_unit_test(test_since),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,7 +133,11 @@ static void an_older_database_becomes_todays(void **state)
     kit_done(&kit);
 }
 
-/* Version 1 knew no keys of boards' own making: what its upgrade adds is what a new database has. */
+/* Version 1 knew no keys of boards' own making. */
+static const char to_version_1[] = "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; "
+                                   "DROP TABLE slot_quarantine; PRAGMA user_version = 1";
+
+/* What its upgrade adds is what a new database has. */
 static void version_1_becomes_todays(void **state)
 {
     (void)state;
@@ -151,9 +155,7 @@ static void version_1_becomes_todays(void **state)
         "sqlite_schema WHERE type = 'index' AND tbl_name IN ('keygen', 'certificate') "
         "ORDER BY name)";
     char *wanted = strdup(kit_query(&kit, columns)), *wanted_indexes = strdup(kit_query(&kit, indexes));
-    assert_int_equal(kit_meddle(&kit, "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; "
-                                      "DROP TABLE slot_quarantine; PRAGMA user_version = 1"),
-                     0);
+    assert_int_equal(kit_meddle(&kit, to_version_1), 0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), 0);
     assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "3");
@@ -238,6 +240,90 @@ static void a_kill_at_any_statement_leaves_the_old_or_the_new(void **state)
     assert_true(n_old > 0 && n_new > 0);
 }
 
+/* The same for this program's own upgrade, and for whatever else opening a store does to its database:
+ * statements of any connection count. */
+static struct killer of_any;
+
+static int watch(sqlite3 *db, char **ret_why, const struct sqlite3_api_routines *api)
+{
+    (void)ret_why;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, &of_any);
+}
+
+/* Opens the store in a process that dies before the k-th statement, or (k = 0) tells how many there were. */
+static int open_until(struct kit *kit, int k)
+{
+    int told[2], status, n = 0;
+    assert_int_equal(pipe(told), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        of_any = (struct killer){.countdown = k ? k : -1};
+        sqlite3_auto_extension((void (*)(void))watch);
+        kit_open(kit);
+        _exit(write(told[1], &of_any.n, sizeof(of_any.n)) == sizeof(of_any.n) ? 0 : 1);
+    }
+    close(told[1]);
+    (void)!read(told[0], &n, sizeof(n));
+    close(told[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), k ? 9 : 0);
+    return n;
+}
+
+/* A database with a board's story in it, closed, as `meddle` leaves it. */
+static void make_meddled(struct kit *kit, const char *meddle)
+{
+    static struct kit_job job;
+    kit_init(kit);
+    kit_open_line(kit, 1);
+    assert_int_equal(kit_import(kit, "pool-1", KIT_POOL, NULL, NULL), 0);
+    kit_job(kit, &job, 1, kit_imei(1), "WO-1", KIT_POOL);
+    kit_pass(kit, &job);
+    assert_int_equal(kit_meddle(kit, meddle), 0);
+    kit_close(kit);
+}
+
+/* What each version has that the one before had not. */
+static const char new_tables[] =
+    "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE name IN"
+    " ('keygen', 'certificate', 'attestation', 'slot_quarantine') ORDER BY name)";
+static const char *const tables_of_version[STORE_VERSION + 1] = {
+    [1] = "",
+    [2] = "attestation,certificate,keygen",
+    [3] = "attestation,certificate,keygen,slot_quarantine",
+};
+
+static void a_kill_in_this_programs_own_upgrades_leaves_one_version_or_another(void **state)
+{
+    (void)state;
+    struct kit kit;
+    make_meddled(&kit, to_version_1);
+    int opportunities = open_until(&kit, 0), seen[STORE_VERSION + 1] = {0};
+    kit_done(&kit);
+
+    for (int k = 1; k <= opportunities; k++) {
+        make_meddled(&kit, to_version_1);
+        open_until(&kit, k);
+        int version = atoi(kit_query(&kit, "PRAGMA user_version"));
+        assert_in_range(version, 1, STORE_VERSION);
+        assert_string_equal(kit_query(&kit, new_tables), tables_of_version[version]);
+        seen[version]++;
+        kit_close(&kit);
+        assert_int_equal(kit_open(&kit), 0);
+        assert_int_equal(atoi(kit_query(&kit, "PRAGMA user_version")), STORE_VERSION);
+        assert_string_equal(kit_query(&kit, new_tables), tables_of_version[STORE_VERSION]);
+        assert_string_equal(kit_query(&kit, "SELECT id || state FROM bundle"), "pool-1installed");
+        kit_check(&kit);
+        kit_done(&kit);
+    }
+    printf("killed in an open that upgrades: opportunities %d\n", opportunities);
+    for (int version = 1; version <= STORE_VERSION; version++) {
+        assert_true(seen[version] > 0);
+    }
+}
+
 /* ---- what is refused */
 
 static void a_newer_database_is_refused_and_left_alone(void **state)
@@ -251,6 +337,31 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     assert_int_equal(kit_open(&kit), ERR_NEWER);
     assert_non_null(strstr(kit.err.text, "version 4"));
     assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "4");
+    kit_done(&kit);
+}
+
+static void a_kill_while_a_newer_one_is_refused_changes_nothing(void **state)
+{
+    (void)state;
+    static const char newer[] =
+        "CREATE TABLE tomorrow (x); INSERT INTO tomorrow VALUES (1); PRAGMA user_version = 99";
+    static const char content[] =
+        "SELECT group_concat(name || ifnull(sql, ''), ';') || (SELECT x FROM tomorrow) ||"
+        " (SELECT max(seq) FROM event) FROM sqlite_schema";
+    struct kit kit;
+    make_meddled(&kit, newer);
+    int opportunities = open_until(&kit, 0);
+    char *before = strdup(kit_query(&kit, content));
+    assert_true(opportunities > 0 && *before);
+    for (int k = 1; k <= opportunities; k++) {
+        kit_close(&kit);
+        open_until(&kit, k);
+        assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "99");
+        assert_string_equal(kit_query(&kit, content), before);
+    }
+    kit_close(&kit);
+    assert_int_equal(kit_open(&kit), ERR_NEWER);
+    free(before);
     kit_done(&kit);
 }
 
@@ -300,7 +411,9 @@ int main(void)
         cmocka_unit_test(an_older_database_becomes_todays),
         cmocka_unit_test(version_1_becomes_todays),
         cmocka_unit_test(a_kill_at_any_statement_leaves_the_old_or_the_new),
+        cmocka_unit_test(a_kill_in_this_programs_own_upgrades_leaves_one_version_or_another),
         cmocka_unit_test(a_newer_database_is_refused_and_left_alone),
+        cmocka_unit_test(a_kill_while_a_newer_one_is_refused_changes_nothing),
         cmocka_unit_test(an_unknown_older_one_is_refused),
         cmocka_unit_test(dangling_rows_stop_an_upgrade),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),

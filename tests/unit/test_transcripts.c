@@ -28,7 +28,7 @@ struct transcript {
     char received[TEXT_MAX]; /* its answer, lines with CR LF */
     bool is_silent;
     bool names_lint; /* the file's assert line speaks of lint */
-    unsigned answers, rows, lints;
+    unsigned answers, rows, lints, names;
 };
 
 static const char *prefix_of(const char *command)
@@ -99,6 +99,27 @@ static void replay(struct transcript *d)
     d->answers++;
 }
 
+/* What the files' assert lines want lint to name; every content of such a file must be refused. */
+static const struct {
+    const char *file;
+    enum pem_fault fault;
+} named[] = {
+    {"nrf9151-2.0.2-ca-literal-backslash-n.at", PEM_LITERAL_N},
+    {"nrf9151-2.0.2-ca-on-one-line.at", PEM_BLANKS_FOR_BREAKS},
+    {"nrf9151-2.0.2-ca-on-one-line.at", PEM_LEADING_BLANK},
+    {"nrf9151-sma-2.0.4-fake-certificate.at", PEM_LITERAL_N},
+};
+
+static bool has_fault(const struct pem *pem, enum pem_fault fault)
+{
+    for (size_t i = 0; i < pem->n_findings; i++) {
+        if (pem->findings[i].fault == fault) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Each content that a person typed, where the file says what lint must name. */
 static void lint(struct transcript *d)
 {
@@ -110,6 +131,14 @@ static void lint(struct transcript *d)
     assert_int_equal(pem_parse(span_of(begin + 1, (size_t)(end - begin - 1)), &pem), 0);
     if (!pem_refusal(&pem)) {
         fail_msg("%s: lint takes a content that no modem takes", d->name);
+    }
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        if (strcmp(named[i].file, d->name) == 0) {
+            if (!has_fault(&pem, named[i].fault)) {
+                fail_msg("%s: lint does not name %s", d->name, pem_fault_text(named[i].fault)->name);
+            }
+            d->names++;
+        }
     }
     pem_done(&pem);
     d->lints++;
@@ -158,7 +187,8 @@ static bool is_read_by_host(const char *text)
            strstr(text, "\n! r") == NULL;
 }
 
-static unsigned replay_file(const char *name, unsigned *rows, unsigned *lints)
+/* Adds what it counted to `sum`. */
+static void replay_file(const char *name, struct transcript *sum)
 {
     static struct transcript d;
     static char text[TEXT_MAX];
@@ -170,7 +200,7 @@ static unsigned replay_file(const char *name, unsigned *rows, unsigned *lints)
     fclose(file);
     text[n] = '\0';
     if (!is_read_by_host(text)) {
-        return 0;
+        return;
     }
     memset(&d, 0, sizeof(d));
     d.name = name;
@@ -178,9 +208,10 @@ static unsigned replay_file(const char *name, unsigned *rows, unsigned *lints)
         take_line(&d, line);
     }
     finish_exchange(&d);
-    *rows += d.rows;
-    *lints += d.lints;
-    return d.answers;
+    sum->answers += d.answers;
+    sum->rows += d.rows;
+    sum->lints += d.lints;
+    sum->names += d.names;
 }
 
 static void test_all(void **state)
@@ -190,17 +221,20 @@ static void test_all(void **state)
     snprintf(path, sizeof(path), "%s/transcripts", TESTS_DIR);
     DIR *dir = opendir(path);
     assert_non_null(dir);
-    unsigned files = 0, answers = 0, rows = 0, lints = 0;
+    static struct transcript sum;
+    unsigned files = 0;
     for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
         size_t len = strlen(e->d_name);
         if (len > 3 && strcmp(e->d_name + len - 3, ".at") == 0) {
             files++;
-            answers += replay_file(e->d_name, &rows, &lints);
+            replay_file(e->d_name, &sum);
         }
     }
     closedir(dir);
-    print_message("%u files, %u answers, %u list rows, %u contents judged\n", files, answers, rows, lints);
-    assert_true(files >= 8 && answers >= 20 && rows >= 6 && lints >= 4);
+    print_message("%u files, %u answers, %u list rows, %u contents judged\n", files, sum.answers, sum.rows,
+                  sum.lints);
+    assert_true(files >= 8 && sum.answers >= 20 && sum.rows >= 6 && sum.lints >= 4);
+    assert_int_equal(sum.names, sizeof(named) / sizeof(named[0]) + 1); /* one file has two contents */
 }
 
 int main(void)

@@ -161,8 +161,8 @@ static void test_seeds(void **state)
     static const struct {
         const char *name;
         uint64_t first, last;
-    } list[] = {{"still", 1, 1},  {"rack", 1, 7}, {"hands", 1, 2}, {"noise", 1, 3},
-                {"broken", 1, 3}, {"disk", 1, 2}, {"killed", 1, 2}};
+    } list[] = {{"still", 1, 1},  {"rack", 1, 7}, {"hands", 1, 2},  {"noise", 1, 3},
+                {"broken", 1, 3}, {"disk", 1, 2}, {"killed", 1, 2}, {"keygen", 1, 2}};
     int bad = 0;
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
         const struct scenario *s = find_scenario(list[i].name, strlen(list[i].name));

@@ -1,6 +1,6 @@
 /*
  * Stories of the world that chance would tell too seldom: the same IMEI twice, orders and their quota, second
- * visits, a restart under a full rack, a database from yesterday.
+ * visits, a restart under a full rack, a PASS that cannot be stored, a database from yesterday.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -435,6 +435,74 @@ static void test_moved_in_mid_job(void **state)
     world_free(w);
 }
 
+/* ---- a PASS that cannot be stored */
+
+/* Up to its last write, whose proof nobody can put on record from then on. */
+static void prove_without_a_store(struct world *w, uint32_t board, bool is_lost)
+{
+    world_plug(w, board, board);
+    while (simboard_nvm_writes(world_board(w, board), WORLD_TAG, CRED_PRIVATE_KEY) == 0) {
+        assert_true(world_step(w));
+    }
+    world_break_store(w, true, is_lost);
+    world_run_for(w, 90 * US_PER_S);
+    assert_string_equal(slot_state_name(world_view(w, board)->state), "recording");
+    assert_false(world_view(w, board)->has_verdict);
+}
+
+/* The board stands proven, nobody hears of a PASS, the next one gets nothing; all by itself it comes right.
+ * `is_lost`: it was stored all along, and only the store's word of it did not come through. */
+static void recorded_later(bool is_lost)
+{
+    struct world *w =
+        rack_of((struct world_rack){.name = "pool", .source = SOURCE_POOL, .slots = 2, .boards = 2});
+    prove_without_a_store(w, 0, is_lost);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job WHERE outcome = 'PASS'", NULL), is_lost);
+
+    world_plug(w, 1, 1);
+    world_run_for(w, 30 * US_PER_S);
+    assert_string_equal(slot_state_name(world_view(w, 1)->state), "waiting");
+    assert_int_equal(world_view(w, 1)->waiting_for, REASON_store_failed);
+    assert_int_equal(writes_of(w, 1), 0);
+    assert_string_equal(slot_state_name(world_view(w, 0)->state), "recording");
+
+    world_break_store(w, false, false);
+    settle(w);
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
+    assert_verdict(w, 1, OUTCOME_PASS, REASON_ok);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job", NULL), 2);
+    assert_true(world_calm(w));
+    check(w, true);
+    world_free(w);
+}
+
+static void test_recorded_later(void **state)
+{
+    (void)state;
+    recorded_later(false);
+    recorded_later(true);
+}
+
+/* Somebody did not leave it in: what was proven is put on record all the same. */
+static void test_lifted_out_before_it_is_recorded(void **state)
+{
+    (void)state;
+    struct world *w =
+        rack_of((struct world_rack){.name = "pool", .source = SOURCE_POOL, .slots = 1, .boards = 1});
+    prove_without_a_store(w, 0, false);
+    world_pull(w, 0);
+    world_run_for(w, 30 * US_PER_S);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job WHERE outcome IS NOT NULL", NULL), 0);
+    world_break_store(w, false, false);
+    world_run_for(w, 30 * US_PER_S);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job WHERE outcome = 'PASS'", NULL), 1);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job", NULL), 1);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM bundle WHERE state = 'installed'", NULL), 1);
+    assert_true(world_calm(w));
+    check(w, true);
+    world_free(w);
+}
+
 /* ---- yesterday's database */
 
 static void test_restored_database(void **state)
@@ -495,6 +563,8 @@ int main(void)
         cmocka_unit_test(test_second_visit_again),
         cmocka_unit_test(test_restart_under_full_rack),
         cmocka_unit_test(test_moved_in_mid_job),
+        cmocka_unit_test(test_recorded_later),
+        cmocka_unit_test(test_lifted_out_before_it_is_recorded),
         cmocka_unit_test(test_restored_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
