@@ -85,7 +85,7 @@ static void test_every_front_end(void **state)
     } fronts[] = {
         {SIM_FRONT_AT_HOST, SIM_TERM_CR},      {SIM_FRONT_AT_HOST, SIM_TERM_NUL},
         {SIM_FRONT_SERIAL_MODEM, SIM_TERM_CR}, {SIM_FRONT_SLM, SIM_TERM_CRLF},
-        {SIM_FRONT_SHELL, SIM_TERM_CR},
+        {SIM_FRONT_SHELL, SIM_TERM_CR},        {SIM_FRONT_CERTLINE, SIM_TERM_CR},
     };
     static const char *const left[] = {"", "AT%CMNG=0,16842753,0,\"-----BEGIN CERTI", "AT+CFU"};
     for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {

@@ -539,7 +539,7 @@ static void test_same_faults(void **state)
     }
 }
 
-/* Anything in any pieces: whatever was typed, a reset leads back. */
+/* Anything in any pieces: whatever was typed, a reset leads back; to our own firmware a pause does. */
 static void test_noise(void **state)
 {
     (void)state;
@@ -585,8 +585,10 @@ static void test_noise(void **state)
         }
         simboard_clear_faults(h->b);
         host_settle(h);
-        simboard_reboot(h->b, h->now_us);
-        host_settle(h);
+        if (strcmp(fronts[round % 6], "certline") != 0) {
+            simboard_reboot(h->b, h->now_us);
+            host_settle(h);
+        }
         assert_non_null(strstr(host_ask(h, last[round % 6]), "OK\r\n"));
         host_free(h);
     }

@@ -237,7 +237,8 @@ static size_t credstore_generate(struct tool *t, unsigned tag, const char *attri
     return strcspn(strchr(line, '"') + 1, ".");
 }
 
-static const char *const credstore_fronts[] = {"at_host", "at_host:crlf", "serial_modem", "slm", "shell"};
+static const char *const credstore_fronts[] = {"at_host", "at_host:crlf", "serial_modem",
+                                               "slm",     "shell",        "certline"};
 
 static void test_credstore(void **state)
 {
