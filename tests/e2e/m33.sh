@@ -104,4 +104,8 @@ ln -s "$(grep -o '/dev/pts/[0-9]*' "$work/qemu.log")" "$work/rack1/slot1"
 outcome() { api /api/v1/slots | jq -er '.slots[0].verdict.outcome' >"$work/outcome.log" 2>/dev/null; }
 until_true 60 outcome || fail "no verdict: $(api /api/v1/slots)"
 [ "$(cat "$work/outcome.log")" = PASS ] || fail "verdict: $(api /api/v1/slots)"
+# By checked frames, and by no write of its own beside them.
+api "/api/v1/jobs/$(api /api/v1/slots | jq -r '.slots[0].job')" -f -o "$work/job.log"
+jq -e '[.dialogue[].text] | any(startswith("#IDENT: transfer,1")) and any(startswith("AT%CMNG=1")) and
+    all(startswith("AT%CMNG=0") | not)' "$work/job.log" >/dev/null || fail "not provisioned by frames"
 echo "m33.sh: the daemon provisioned the emulated board: $(api /api/v1/slots | jq -c '.slots[0].verdict | {outcome, proof}')"
