@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_canonical.h"
 #include "base/secret.h"
 
 /* ---- memory */
@@ -590,30 +589,50 @@ void json_drop(struct json *object, const char *key)
 
 /* ---- writing */
 
-/* jansson hands its text over in small pieces. */
+/* Text that grows by doubling; jansson hands it over in small pieces, and goes on behind a refused piece of a
+ * member's name: what has failed once takes nothing more. */
+struct sink {
+    char *at;
+    size_t len, size;
+    void *(*grow)(void *, size_t);
+    bool has_failed;
+};
+
 static int take_piece(const char *piece, size_t n, void *ctx)
 {
-    return json_sink_add(ctx, span_of(piece, n));
+    struct sink *sink = ctx;
+    if (sink->has_failed) {
+        return -1;
+    }
+    if (sink->size - sink->len <= n) {
+        size_t size = sink->size * 2 + n + 1;
+        char *at = sink->grow(sink->at, size);
+        if (!at) {
+            sink->has_failed = true;
+            return -1;
+        }
+        sink->at = at;
+        sink->size = size;
+    }
+    memcpy(sink->at + sink->len, piece, n);
+    sink->len += n;
+    return 0;
 }
 
-static int dump(const struct json *value, enum json_form form, struct json_sink *sink)
+static int dump(const struct json *value, enum json_form form, struct sink *sink)
 {
     static const size_t flags[] = {
         [JSON_FORM_COMPACT] = JSON_COMPACT | JSON_REAL_PRECISION(15),
         [JSON_FORM_CANONICAL] = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17),
         [JSON_FORM_PRETTY] = JSON_INDENT(2) | JSON_REAL_PRECISION(15),
     };
-    int r = form == JSON_FORM_CANONICAL ? json_write_canonical(sink, value) : 0;
-    if (r == 0 && value) {
-        sink->len = 0;
-        r = json_dump_callback(inner(value), take_piece, sink, flags[form] | JSON_ENCODE_ANY) == 0 ? 1 : -1;
-    }
-    return r > 0 ? take_piece("", 1, sink) : -1;
+    int r = value ? json_dump_callback(inner(value), take_piece, sink, flags[form] | JSON_ENCODE_ANY) : -1;
+    return r == 0 ? take_piece("", 1, sink) : -1;
 }
 
 char *json_dump(const struct json *value, enum json_form form)
 {
-    struct json_sink sink = {.grow = realloc};
+    struct sink sink = {.grow = realloc};
     if (dump(value, form, &sink) < 0) {
         free(sink.at);
         return NULL;
@@ -623,7 +642,7 @@ char *json_dump(const struct json *value, enum json_form form)
 
 char *json_dump_secret(const struct json *value, enum json_form form, size_t *ret_len)
 {
-    struct json_sink sink = {.grow = secret_realloc};
+    struct sink sink = {.grow = secret_realloc};
     if (dump(value, form, &sink) < 0) {
         secret_free(sink.at);
         return NULL;

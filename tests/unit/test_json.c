@@ -446,38 +446,6 @@ static void writes_three_forms(void **state)
     json_free(value);
 }
 
-/* A tree with a real number in it is jansson's to write: both must write the same. */
-static void writes_as_jansson_does(void **state)
-{
-    (void)state;
-    struct json *many = json_new_object(), *outer = json_new_array();
-    char key[40], text[2] = {0};
-    for (int i = 0; i < 200; i++) {
-        (void)snprintf(key, sizeof(key), "%d-%c-\xC3\xA9", i * 7919 % 200, 'a' + i % 26);
-        assert_int_equal(json_put_i64(many, key, (int64_t)(i - 100) * INT64_C(92233720368547758)), 0);
-    }
-    for (int c = 1; c < 256; c++) {
-        text[0] = (char)c;
-        (void)snprintf(key, sizeof(key), "c%d%s", c, c < 0x80 ? text : "");
-        assert_int_equal(json_put_text(many, key, text), 0);
-    }
-    assert_int_equal(json_put_null(many, ""), 0);
-    assert_int_equal(json_put_bool(many, "yes", true), 0);
-    assert_int_equal(json_put_bool(many, "no", false), 0);
-    assert_int_equal(json_put(many, "empty", json_new_object()), 0);
-    assert_int_equal(json_put(many, "none", json_new_array()), 0);
-    assert_int_equal(json_append(outer, many), 0);
-
-    char *own = json_dump(outer, JSON_FORM_CANONICAL), *wanted = NULL;
-    assert_non_null(own);
-    assert_true(asprintf(&wanted, "%.*s,0.5]", (int)strlen(own) - 1, own) > 0);
-    assert_int_equal(json_append_real(outer, 0.5), 0);
-    assert_dump(outer, JSON_FORM_CANONICAL, wanted);
-    free(wanted);
-    free(own);
-    json_free(outer);
-}
-
 static void writes_secrets_into_secret_memory(void **state)
 {
     (void)state;
@@ -560,7 +528,6 @@ int main(void)
         cmocka_unit_test(mends_text_that_is_not_utf8),
         cmocka_unit_test(a_clone_stands_alone),
         cmocka_unit_test(writes_three_forms),
-        cmocka_unit_test(writes_as_jansson_does),
         cmocka_unit_test(writes_secrets_into_secret_memory),
         cmocka_unit_test(a_freed_tree_is_wiped),
     };
