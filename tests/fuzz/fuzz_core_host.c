@@ -49,7 +49,8 @@ static void check_answers(struct corekit *k)
     char lines[256];
 
     k->heard_len = 0;
-    if (corekit_ask(k, "AT", lines, sizeof lines, 1000) != 0) { /* behind half a command: its end */
+    /* Behind half a command it is that one's end, and the answer is to both. */
+    if (corekit_ask(k, "AT", lines, sizeof lines, 1000) != 0 || lines[0] != '\0') {
         corekit_run_ms(k, CALM_MS);
         k->heard_len = 0;
         assert(corekit_ask(k, "AT", lines, sizeof lines, 1000) == 0);

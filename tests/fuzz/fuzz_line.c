@@ -114,11 +114,12 @@ static struct record run_line(uint8_t how, uint32_t seed, struct span in)
     return r;
 }
 
-/* The next command ends with OK and with nothing else. */
+/* The next command ends with OK and with nothing else. A control sequence that noise has begun goes on until
+ * a letter or a line end: a shell's prompt is often cut in two by a command, and its rest is no text. */
 static void recovers(struct chat *c)
 {
     struct chat_command at = {.is_raw = true, .timeout_us = 1};
-    struct span in = span_str("OK\r\n");
+    struct span in = span_str(c->line.escape ? "\r\nOK\r\n" : "OK\r\n");
     struct chat_event ev;
     bool is_done = false;
     chat_submit(c, &at, 0, 5);
