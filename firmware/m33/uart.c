@@ -38,14 +38,18 @@ void tick_handler(void)
     happened = 1;
 }
 
+/* Cleared before the register is emptied: what arrives after the last look raises the interrupt again.
+ * Cleared afterwards, it would take that octet's interrupt away, and a full register lets no other octet
+ * raise one.
+ */
 void uart_rx_handler(void)
 {
+    UART_CLEAR = CLEAR_RX;
     while (UART_STATE & STATE_RX_FULL) {
         char octet = (char)UART_DATA;
         if (ring_in - ring_out < RING)
             ring[ring_in++ % RING] = octet;
     }
-    UART_CLEAR = CLEAR_RX;
     happened = 1;
 }
 
