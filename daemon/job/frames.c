@@ -16,11 +16,13 @@
 #define UNITS_MIDDLE 8
 #define UNITS_SMALL  2
 #define TRIES_MAX    80 /* exchanges for one credential: then the link is dead */
+#define SILENT_MAX   8  /* without an answer, in a row: as long as a plain write may take */
 #define HEADER       11 /* '#', two digits, one, one, six */
 #define COMMIT       24 /* AT#CRED=2,1,<crc> CR, and room to spare */
 
 /* Codes of our firmware (firmware/README.md); below OURS they are the modem's. */
 enum {
+    NO_ANSWER = -2, /* as frames_end is told */
     TOO_LONG = 20,
     MODEM_FIRST = 500,
     OURS = 701,
@@ -264,6 +266,7 @@ void frames_line(struct frames *f, struct span line)
     if (!take_text(&r, FRAMES_PREFIX " ")) {
         return;
     }
+    f->silent = 0;
     if (take_text(&r, "missing,")) {
         take_missing(f, r);
     } else if (take_text(&r, "open,")) {
@@ -333,8 +336,14 @@ static void end_ask(struct frames *f, int code)
     }
 }
 
+static bool is_over(const struct frames *f)
+{
+    return f->state == FRAMES_DONE || f->state == FRAMES_FAILED;
+}
+
 void frames_end(struct frames *f, int code)
 {
+    f->silent = code == NO_ANSWER ? (uint8_t)(f->silent + 1) : 0;
     switch (f->state) {
     case FRAMES_BEGIN:
         if (code == 0) {
@@ -353,7 +362,8 @@ void frames_end(struct frames *f, int code)
     case FRAMES_FAILED:
         return;
     }
-    if (++f->tries >= TRIES_MAX && f->state != FRAMES_DONE && f->state != FRAMES_FAILED) {
-        fail(f, -2);
+    f->tries++;
+    if (!is_over(f) && (f->tries >= TRIES_MAX || f->silent >= SILENT_MAX)) {
+        fail(f, NO_ANSWER);
     }
 }

@@ -41,6 +41,7 @@ struct frames {
     uint32_t key;        /* names this transfer */
     bool missing[FRAMES_UNITS_MAX];
     uint16_t tries, sent_frames;
+    uint8_t silent; /* exchanges without an end since it last said something of ours */
     bool saw_missing, saw_open, saw_writing, saw_written; /* in the present answer */
     int written_code;
     int code; /* FRAMES_FAILED: the modem's or the firmware's; -1 bare ERROR, -2 no answer */
@@ -54,7 +55,8 @@ void frames_start(struct frames *f, uint32_t sec_tag, enum cred_type type, struc
  * once done. */
 size_t frames_next(struct frames *f, char *out);
 
-/* An information line of the answer; and its end: 0, a code, -1 for ERROR, -2 for none in time. */
+/* An information line of the answer; and its end: 0, a code, -1 for ERROR, -2 for none in time. Fails with -2
+ * when the board stays silent for several exchanges, or when there were too many of any kind. */
 void frames_line(struct frames *f, struct span line);
 void frames_end(struct frames *f, int code);
 

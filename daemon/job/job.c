@@ -258,13 +258,18 @@ static void want_message(struct job *job, enum ledger_kind kind)
     job->msg_failures = 0;
 }
 
+static bool is_to_stop(const struct job *job)
+{
+    return job->stop.outcome != OUTCOME_NONE && !has_verdict(job);
+}
+
 /* Starts the current row, or the first behind it that is needed. Rows that wait for nothing are done in
  * passing. */
 static void start_row(struct job *job, int64_t now_us)
 {
     job->now_us = now_us;
     for (;;) {
-        if (job->stop.outcome != OUTCOME_NONE && !has_verdict(job)) {
+        if (is_to_stop(job)) {
             end_job(job, &job->stop, now_us);
             return;
         }
@@ -523,6 +528,19 @@ static int frames_code_of(const struct chat_event *event)
     return -2;
 }
 
+/* A checked transfer goes on. A stop waits for the end of an exchange and not for that of the transfer: with
+ * a board that has fallen silent there are many to come. */
+static void go_on_framing(struct job *job, enum frames_state before, int64_t now_us)
+{
+    if (is_to_stop(job)) {
+        end_job(job, &job->stop, now_us);
+    } else if (job->frames.state == FRAMES_ASK && before == FRAMES_ASK) {
+        job->resume_us = now_us + REPEAT_PAUSE_US; /* still being written, or not answered: in a moment */
+    } else {
+        submit_frames(job, now_us);
+    }
+}
+
 /* One exchange of a checked transfer has ended. */
 static void on_frames_done(struct job *job, const struct chat_event *event, int64_t now_us)
 {
@@ -541,17 +559,12 @@ static void on_frames_done(struct job *job, const struct chat_event *event, int6
                                        : job->frames.code,
               now_us);
         return;
-    case FRAMES_ASK:
-        if (before == FRAMES_ASK) { /* still being written, or not answered: in a moment */
-            job->resume_us = now_us + REPEAT_PAUSE_US;
-            return;
-        }
-        break;
     case FRAMES_BEGIN:
     case FRAMES_BURST:
-        break;
+    case FRAMES_ASK:
+        go_on_framing(job, before, now_us);
+        return;
     }
-    submit_frames(job, now_us);
 }
 
 /* A port takes octets before the wire has carried them: that time is the wire's and not the modem's. */

@@ -532,6 +532,55 @@ static void test_abort_at_every_step(void **state)
     fail_msg("the job has more steps than the sweep");
 }
 
+/* Our own firmware, stopped wherever it is; from there on it hears nothing when `is_deaf`. False: the job had
+ * its verdict before step `k`, counted from where the first transfer begins. */
+static bool end_of_framed(int k, bool is_deaf, bool is_aborted)
+{
+    struct simboard_config config = SIMBOARD_CONFIG_DEFAULT;
+    config.front = SIM_FRONT_CERTLINE;
+    struct rig rig;
+    rig_init_board(&rig, &config);
+    rig_start(&rig, true);
+    for (int i = 0; (i < k || !rig.job.is_framing) && job_phase(&rig.job) != JOB_ENDED;) {
+        i += rig.job.is_framing || i > 0;
+        rig_step(&rig);
+    }
+    bool was_framing = rig.job.is_framing;
+    if (was_framing) {
+        if (is_deaf) {
+            assert_int_equal(simboard_add_fault(rig.board, "drop:1", NULL, 0), 0);
+        }
+        if (is_aborted) {
+            job_abort(&rig.job, REASON_aborted, NULL, rig.now_us);
+        }
+        unsigned tries = rig.job.frames.tries;
+        assert_true(rig_run(&rig, 60));
+        if (is_aborted) {
+            assert_in_range(rig.job.frames.tries, tries, tries + 1);
+            assert_verdict(&rig, OUTCOME_ABORTED, REASON_aborted);
+        } else {
+            assert_verdict(&rig, OUTCOME_FAIL, REASON_no_answer);
+        }
+        assert_int_equal(rig.records, 1);
+    }
+    bool is_over = job_phase(&rig.job) == JOB_ENDED && !was_framing;
+    rig_done(&rig);
+    return !is_over;
+}
+
+/* A board that falls silent in a checked transfer is found out as in any other command, not by the limit of
+ * the whole job; and a stop waits for the exchange under way and not for all that the transfer would try. */
+static void test_checked_transfer_always_ends(void **state)
+{
+    (void)state;
+    int k = 0;
+    while (end_of_framed(k, true, false) && end_of_framed(k, true, true) && end_of_framed(k, false, true)) {
+        k++;
+        assert_in_range(k, 1, 4000);
+    }
+    assert_true(k > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_other_device_is_asked_twice),
         cmocka_unit_test(test_failing_ledger_is_asked_again),
         cmocka_unit_test(test_abort_at_every_step),
+        cmocka_unit_test(test_checked_transfer_always_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
