@@ -517,6 +517,17 @@ static int check_head(const struct seal_key *key, struct span sealed, struct err
     return 0;
 }
 
+/* The secret's own key, from its head. The caller wipes it. */
+static bool unwrap(const struct seal_key *key, const struct seal_place *place, const char *sealed,
+                   uint8_t ret_data_key[SEAL_KEY_SIZE])
+{
+    char memory[PLACE_SIZE];
+    struct buf b;
+    const uint8_t *at = (const uint8_t *)sealed;
+    return decrypt(key->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
+                   span_of(sealed + AT_DATA_KEY, SEAL_KEY_SIZE), at + AT_WRAP_TAG, ret_data_key);
+}
+
 int seal_open(const struct seal_key *key, const struct seal_place *place, struct span sealed, uint8_t *out,
               struct err_info *reterr)
 {
@@ -528,11 +539,9 @@ int seal_open(const struct seal_key *key, const struct seal_place *place, struct
     struct buf b;
     uint8_t data_key[SEAL_KEY_SIZE];
     const uint8_t *at = (const uint8_t *)sealed.at;
-    struct span wrapped = span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE);
     struct span content = span_of(sealed.at + AT_CONTENT, sealed.len - SEAL_OVERHEAD);
     uint64_t shortages = pki_shortages();
-    bool is_good = decrypt(key->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, key->id, place),
-                           wrapped, at + AT_WRAP_TAG, data_key) &&
+    bool is_good = unwrap(key, place, sealed.at, data_key) &&
                    decrypt(data_key, at + AT_NONCE, content_place(&b, memory, place), content,
                            at + sealed.len - TAG_SIZE, out);
     secret_wipe(data_key, sizeof(data_key));
@@ -558,8 +567,7 @@ int seal_rewrap(const struct seal_key *from, const struct seal_key *to, const st
     uint8_t data_key[SEAL_KEY_SIZE];
     const uint8_t *at = (const uint8_t *)sealed.at;
     uint64_t shortages = pki_shortages();
-    bool is_good = decrypt(from->octets, at + AT_WRAP_NONCE, data_key_place(&b, memory, from->id, place),
-                           span_of(sealed.at + AT_DATA_KEY, SEAL_KEY_SIZE), at + AT_WRAP_TAG, data_key);
+    bool is_good = unwrap(from, place, sealed.at, data_key);
     memcpy(out, at, sealed.len);
     memcpy(out + AT_KEY_ID, to->id, SEAL_KEY_ID_SIZE);
     pki_random(out + AT_WRAP_NONCE, NONCE_SIZE);

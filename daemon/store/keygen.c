@@ -123,6 +123,14 @@ static int check(struct store *st, struct store_op *op, const struct ledger_msg 
     return 0;
 }
 
+/* As find, once the message may ask. */
+static int check_and_find(struct store *st, struct store_op *op, struct ledger_keygen *ret,
+                          char job[JOB_ID_SIZE])
+{
+    int r = check(st, op, op->ledger);
+    return r == 0 ? find(st, op->ledger->bundle, ret, job) : r;
+}
+
 static int count(struct store *st, enum statement id, const char *order, const char *bundle, int64_t *ret)
 {
     struct query q = sql_start(&st->db, id);
@@ -188,12 +196,9 @@ static int emit_intended(struct store *st, const struct ledger_msg *msg)
 int op_intend(struct store *st, struct store_op *op)
 {
     struct ledger_msg *msg = op->ledger;
-    int r = check(st, op, msg);
     char job[JOB_ID_SIZE] = "";
     struct ledger_keygen known = {0};
-    if (r == 0) {
-        r = find(st, msg->bundle, &known, job);
-    }
+    int r = check_and_find(st, op, &known, job);
     if (r < 0) {
         return r;
     }
@@ -315,12 +320,9 @@ static bool has_certificate(const struct ledger_msg *msg)
 int op_issue(struct store *st, struct store_op *op)
 {
     struct ledger_msg *msg = op->ledger;
-    int r = check(st, op, msg);
     char job[JOB_ID_SIZE] = "";
     struct ledger_keygen known = {0};
-    if (r == 0) {
-        r = find(st, msg->bundle, &known, job);
-    }
+    int r = check_and_find(st, op, &known, job);
     if (r < 0) {
         return r;
     }
