@@ -53,6 +53,7 @@ static void require_order(const struct rig *rig, const struct kind *kind, uint64
 {
     require(rig->records <= 1, rig, kind, k, "told more than once");
     require(strstr(rig->dialogue, "RealOneBut") == NULL, rig, kind, k, "a secret stands in the dialogue");
+    require(rig->issues <= 1, rig, kind, k, "a second certificate was issued");
     require(rig->exposed_at_write == 0, rig, kind, k, "written before it was exposed");
     for (uint32_t i = 0; i < rig->recorded.n_entries; i++) {
         require(rig->recorded.entries[i].writes <= 2, rig, kind, k, "written more than twice");
@@ -76,6 +77,31 @@ static void finish_lost(struct rig *rig, const struct kind *kind, uint64_t k)
     rig_provision(rig, true);
 }
 
+static unsigned keys_on_board(const struct rig *rig)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < simboard_entry_count(rig->board); i++) {
+        n += simboard_entry_at(rig->board, i).type == CRED_PRIVATE_KEY;
+    }
+    return n;
+}
+
+/* One octet made a write of type 0 one of type 2: the key is gone, and the next job makes another. */
+static void replace_key(struct rig *rig)
+{
+    rig->records = rig->issues = 0;
+    rig_provision(rig, true);
+}
+
+static void require_right(const struct rig *rig, const struct kind *kind, uint64_t k)
+{
+    require(rig->job.verdict.outcome == OUTCOME_PASS, rig, kind, k, "did not pass");
+    require(subject->makes_key ? rig_key_is_right(rig) : rig_board_is_right(rig), rig, kind, k,
+            "the board is not right");
+    require(!subject->makes_key || keys_on_board(rig) == 1, rig, kind, k, "another key is left behind");
+    require(rig->claims <= 2, rig, kind, k, "claimed too often");
+}
+
 static uint64_t run(const struct kind *kind, uint64_t k)
 {
     struct rig rig;
@@ -89,9 +115,11 @@ static uint64_t run(const struct kind *kind, uint64_t k)
         finish_lost(&rig, kind, k);
         require_order(&rig, kind, k);
     }
-    require(rig.job.verdict.outcome == OUTCOME_PASS, &rig, kind, k, "did not pass");
-    require(rig_board_is_right(&rig), &rig, kind, k, "the board is not right");
-    require(rig.claims <= 2, &rig, kind, k, "claimed too often");
+    if (subject->makes_key && kind->kind == SIM_EXACT_IN_GARBLE &&
+        rig.job.verdict.reason == REASON_bytes_lost) {
+        replace_key(&rig);
+    }
+    require_right(&rig, kind, k);
     rig_done(&rig);
     return fired;
 }

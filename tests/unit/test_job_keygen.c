@@ -11,19 +11,7 @@
 
 #include "job/plan.h"
 #include "pki/attest.h"
-#include "support/rig.h"
-
-static void assert_verdict(const struct rig *rig, enum outcome outcome, enum reason reason)
-{
-    const struct verdict *v = &rig->job.verdict;
-    if (v->outcome != outcome || v->reason != reason) {
-        print_error("verdict %s %s (%s), wanted %s %s\n%s", outcome_name(v->outcome),
-                    reason_text(v->reason)->name, v->detail, outcome_name(outcome), reason_text(reason)->name,
-                    rig->dialogue);
-        fail();
-    }
-    assert_int_equal(rig->records, 1);
-}
+#include "support/rigcheck.h"
 
 static void fault(struct rig *rig, const char *spec)
 {

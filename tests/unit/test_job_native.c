@@ -13,42 +13,12 @@
 #include <cmocka.h>
 
 #include "job/place.h"
-#include "support/rig.h"
+#include "support/rigcheck.h"
 
 #define CA_PLACE   (RIG_TAG * 10)
 #define KEY_PLACE  (RIG_TAG * 10 + 2)
 #define NOBODYS    (RIG_TAG * 10 + 4) /* a pre-shared key's identity, which the product has not */
 #define CERT_WORDS "«client_cert 1188 octets»"
-
-static void assert_verdict(const struct rig *rig, enum outcome outcome, enum reason reason)
-{
-    const struct verdict *v = &rig->job.verdict;
-    if (v->outcome != outcome || v->reason != reason) {
-        fprintf(stderr, "verdict %s %s (%s), wanted %s %s\n%s", outcome_name(v->outcome),
-                reason_text(v->reason)->name, v->detail, outcome_name(outcome), reason_text(reason)->name,
-                rig->dialogue);
-        fail();
-    }
-    assert_int_equal(rig->records, 1);
-    assert_null(strstr(rig->dialogue, "RealOneBut"));
-}
-
-static void assert_says(const struct rig *rig, const char *text)
-{
-    if (!strstr(rig->dialogue, text)) {
-        fprintf(stderr, "no '%s' in\n%s", text, rig->dialogue);
-        fail();
-    }
-}
-
-static unsigned count(const char *text, const char *word)
-{
-    unsigned n = 0;
-    for (; (text = strstr(text, word)) != NULL; text++) {
-        n++;
-    }
-    return n;
-}
 
 /* ---- places */
 
@@ -117,7 +87,7 @@ static void test_passes(void **state)
         rig_provision(&rig, false);
         assert_verdict(&rig, OUTCOME_PASS,
                        cases[i].proof == PROOF_DIGEST ? REASON_already_right : REASON_presence_only);
-        assert_int_equal(count(rig.dialogue, "> AT%CMNG"), 1);
+        assert_int_equal(count_words(rig.dialogue, "> AT%CMNG"), 1);
         assert_null(strstr(rig.dialogue, "#XCMNG"));
         rig_done(&rig);
     }

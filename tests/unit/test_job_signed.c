@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "job/check.h"
-#include "support/rig.h"
+#include "support/rigcheck.h"
 
 #define PUBLIC_KEY 5
 #define OTHER_KEY                                                                                            \
@@ -20,40 +20,6 @@
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0hFbFkKzORGXw5UCyFV6McEsQlH/\n"                                     \
     "SA+5OPTg5ff1DwQDj9LQJJ4dkcgdGI46bVho3YU7RQTVc9LojyUFNHNEew==\n"                                         \
     "-----END PUBLIC KEY-----\n"
-
-static void assert_verdict(const struct rig *rig, enum outcome outcome, enum reason reason)
-{
-    const struct verdict *v = &rig->job.verdict;
-    if (v->outcome != outcome || v->reason != reason) {
-        fprintf(stderr, "verdict %s %s (%s), wanted %s %s\n%s", outcome_name(v->outcome),
-                reason_text(v->reason)->name, v->detail, outcome_name(outcome), reason_text(reason)->name,
-                rig->dialogue);
-        fail();
-    }
-    assert_int_equal(rig->records, 1);
-    assert_null(strstr(rig->dialogue, "RealOneBut"));
-    for (uint32_t i = 0; i < rig->recorded.n_commands; i++) {
-        const char *signature = rig->recorded.commands[i].signature;
-        assert_true(signature[0] == '\0' || strstr(rig->dialogue, signature) == NULL);
-    }
-}
-
-static void assert_says(const struct rig *rig, const char *text)
-{
-    if (!strstr(rig->dialogue, text)) {
-        fprintf(stderr, "no '%s' in\n%s", text, rig->dialogue);
-        fail();
-    }
-}
-
-static unsigned count(const char *text, const char *word)
-{
-    unsigned n = 0;
-    for (; (text = strstr(text, word)) != NULL; text++) {
-        n++;
-    }
-    return n;
-}
 
 static void put_public_key(struct rig *rig, const char *pem, uint32_t sec_tag)
 {
@@ -72,7 +38,8 @@ static void assert_all_signed(const struct rig *rig)
 {
     assert_null(strstr(rig->dialogue, "> AT%CMNG=0"));
     assert_null(strstr(rig->dialogue, "> AT%CMNG=3,16842753"));
-    assert_int_equal(count(rig->dialogue, ",\"«cut 96 octets»\";%CMNG"), count(rig->dialogue, "AT%XSUDO="));
+    assert_int_equal(count_words(rig->dialogue, ",\"«cut 96 octets»\";%CMNG"),
+                     count_words(rig->dialogue, "AT%XSUDO="));
 }
 
 /* ---- boards that pass */
@@ -107,13 +74,13 @@ static void test_passes(void **state)
         assert_verdict(&rig, OUTCOME_PASS, cases[i].reason);
         assert_true(rig_board_is_right(&rig));
         assert_all_signed(&rig);
-        assert_int_equal(count(rig.dialogue, "> AT%XPMNG=0"), 1);
+        assert_int_equal(count_words(rig.dialogue, "> AT%XPMNG=0"), 1);
         assert_int_equal(rig.exposed_at_write, 0);
 
         rig.records = 0;
         rig_provision(&rig, false);
         assert_int_equal(rig.job.verdict.outcome, OUTCOME_PASS);
-        assert_int_equal(count(rig.dialogue, "XSUDO") + count(rig.dialogue, "XPMNG"), 0);
+        assert_int_equal(count_words(rig.dialogue, "XSUDO") + count_words(rig.dialogue, "XPMNG"), 0);
         rig_done(&rig);
     }
 }
