@@ -91,26 +91,13 @@ stop_boards
 
 ### the same with the key on a token
 
-command -v softhsm2-util >/dev/null && [ -e /usr/lib/softhsm/libsofthsm2.so ] || { echo "no SoftHSM: the token is left out"; exit 0; }
-mkdir "$dir/tokens"
-printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm.conf"
-export SOFTHSM2_CONF=$dir/softhsm.conf
-openssl pkey -in "$dir/signer.key" -passin "file:$dir/passphrase" -out "$dir/clear.key"
-softhsm2-util --init-token --free --label factory --so-pin 87654321 --pin 13572468 >/dev/null
-softhsm2-util --import "$dir/clear.key" --token factory --label ca --id 01 --pin 13572468 >/dev/null
+has_softhsm || { echo "no SoftHSM: the token is left out"; exit 0; }
+move_signer_to_token "file:$dir/passphrase"
 openssl rand -hex 16 | tr -d "\n" >"$dir/aes" # no octet of it may be 0: the util reads text
 softhsm2-util --import "$dir/aes" --aes --token factory --label wrapping --id 02 --pin 13572468 >/dev/null
 rm "$dir/aes"
-rm "$dir/clear.key" "$dir/signer.key"
-(umask 077 && echo 13572468 >"$dir/passphrase")
 rm -rf "$dir/state" "$dir/boards.json" && mkdir -m 700 "$dir/state"
-write_keygen_config <<END
-certificate = "$dir/signer.pem"
-module = "/usr/lib/softhsm/libsofthsm2.so"
-token = "factory"
-object = "ca"
-passphrase_file = "$dir/passphrase"
-END
+write_keygen_config < <(signer_on_token)
 sed -i "s|^state_dir = .*|&\nkey_module = \"/usr/lib/softhsm/libsofthsm2.so\"\nkey_token = \"factory\"\nkey_pin_file = \"$dir/passphrase\"|" "$config"
 start_station
 equal "mark of a key file that takes a token" CLTOKEN1 "$(head -c 8 "$dir/state/wrapping.key")"

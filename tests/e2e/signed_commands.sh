@@ -81,23 +81,10 @@ stop_boards
 
 ### the same with the key on a token
 
-command -v softhsm2-util >/dev/null && [ -e /usr/lib/softhsm/libsofthsm2.so ] || { echo "no SoftHSM: the token is left out"; exit 0; }
-mkdir "$dir/tokens"
-printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm.conf"
-export SOFTHSM2_CONF=$dir/softhsm.conf
-openssl pkey -in "$dir/signer.key" -passin "pass:an end to end passphrase" -out "$dir/clear.key"
-softhsm2-util --init-token --free --label factory --so-pin 87654321 --pin 13572468 >/dev/null
-softhsm2-util --import "$dir/clear.key" --token factory --label ca --id 01 --pin 13572468 >/dev/null
-rm "$dir/clear.key" "$dir/signer.key"
-(umask 077 && echo 13572468 >"$dir/passphrase")
+has_softhsm || { echo "no SoftHSM: the token is left out"; exit 0; }
+move_signer_to_token "pass:an end to end passphrase"
 rm -rf "$dir/state" "$dir/boards.json" && mkdir -m 700 "$dir/state"
-write_signed_config <<END
-certificate = "$dir/signer.pem"
-module = "/usr/lib/softhsm/libsofthsm2.so"
-token = "factory"
-object = "ca"
-passphrase_file = "$dir/passphrase"
-END
+write_signed_config < <(signer_on_token)
 start_station
 import_bundles >"$dir/out"
 equal "order" 201 "$(put_order WO-3 9)"

@@ -222,6 +222,32 @@ check_memory() {
 }
 
 # The chain of events, recomputed by other code than the station's.
+softhsm=/usr/lib/softhsm/libsofthsm2.so
+has_softhsm() { command -v softhsm2-util >/dev/null && [ -e "$softhsm" ]; }
+
+# The signer's key goes from $dir/signer.key onto a token, and the token's PIN into $dir/passphrase.
+move_signer_to_token() { # SECRET, as openssl's -passin takes it
+    mkdir "$dir/tokens"
+    printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm.conf"
+    export SOFTHSM2_CONF=$dir/softhsm.conf
+    openssl pkey -in "$dir/signer.key" -passin "$1" -out "$dir/clear.key"
+    softhsm2-util --init-token --free --label factory --so-pin 87654321 --pin 13572468 >/dev/null
+    softhsm2-util --import "$dir/clear.key" --token factory --label ca --id 01 --pin 13572468 >/dev/null
+    rm "$dir/clear.key" "$dir/signer.key"
+    (umask 077 && echo 13572468 >"$dir/passphrase")
+}
+
+# What [signer] says of it.
+signer_on_token() {
+    cat <<END
+certificate = "$dir/signer.pem"
+module = "$softhsm"
+token = "factory"
+object = "ca"
+passphrase_file = "$dir/passphrase"
+END
+}
+
 check_chain() { tool chain "$url"; }
 
 tool() { python3 -B "$common/tool.py" "$@"; }
