@@ -8,6 +8,7 @@
  */
 #include "api/exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,10 +83,16 @@ static enum problem judge(struct exchange *ex, const struct guard *guard, const 
     }
     const struct route *route = route_find(r, &problem, allow);
     if (route == NULL) {
+        if (problem == PROBLEM_METHOD) {
+            err_set(err, ERR_REFUSED, "%s is not known here, but %s", method_name(r->method), allow);
+        } else {
+            err_set(err, ERR_NOT_FOUND, "no resource has this path");
+        }
         return problem;
     }
     problem = route_check(route, r, &ex->head, err);
     if (problem == PROBLEM_NONE && route->where == RUN_IMPORT && *ex->n_imports >= EXCHANGE_IMPORTS_MAX) {
+        err_set(err, ERR_FULL, "%d imports are under way", EXCHANGE_IMPORTS_MAX);
         return PROBLEM_BUSY;
     }
     if (problem == PROBLEM_NONE) {
@@ -213,7 +220,9 @@ enum next exchange_take(struct exchange *ex, struct span octets)
         sha256_add(&ex->sum, octets);
     }
     if (ex->received > ex->route->body_max) {
-        exchange_refuse(ex, PROBLEM_TOO_LARGE);
+        char detail[64];
+        snprintf(detail, sizeof(detail), "at most %zu octets", ex->route->body_max);
+        response_problem(&ex->response, PROBLEM_TOO_LARGE, detail);
         return NEXT_READ;
     }
     if (is_repetition(ex)) {
@@ -315,8 +324,7 @@ static int feed(struct exchange *ex, struct err_info *err)
     const struct api_sources *s = ex->env->sources;
 
     if (ex->session == NULL) {
-        const char *dry_run = request_param(&ex->request, "dry_run");
-        ex->session = s->import_open(s->ctx, dry_run != NULL && strcmp(dry_run, "true") == 0, err);
+        ex->session = s->import_open(s->ctx, request_param_is_true(&ex->request, "dry_run"), err);
         if (ex->session == NULL) {
             return err->code != 0 ? err->code : ERR_INTERNAL;
         }

@@ -79,14 +79,15 @@ void handle_problem(const struct env *env, const struct request *r, struct respo
 {
     int reason = reason_from_name(r->id);
     struct json *tree = json_new_object();
-    int status = 0, failed = 0;
-    const char *title = problem_title(r->id, &status);
+    const struct problem_text *text = problem_text(r->id);
+    int failed = 0;
 
     (void)env;
-    if (title != NULL) {
-        failed |= json_put_text(tree, "name", r->id);
-        failed |= json_put_text(tree, "title", title);
-        failed |= json_put_i64(tree, "status", status);
+    if (text != NULL) {
+        failed |= json_put_text(tree, "name", text->name);
+        failed |= json_put_text(tree, "title", text->title);
+        failed |= json_put_i64(tree, "status", text->status);
+        failed |= json_put_text(tree, "remedy", text->remedy);
         response_json(out, 200, unless(failed, tree));
     } else if (reason >= 0) {
         json_free(tree);

@@ -60,7 +60,7 @@ static void answer_command(int rc, const struct err_info *err, struct response *
         response_problem(out, PROBLEM_WRONG_STATE, err->text);
         return;
     case ERR_FULL:
-        response_problem(out, PROBLEM_BUSY, NULL);
+        response_problem(out, PROBLEM_BUSY, "too many commands wait for the line");
         return;
     case ERR_CLOSED:
         response_problem(out, PROBLEM_STOPPING, NULL);

@@ -17,8 +17,7 @@
 
 static bool wants_skipped(const struct request *r)
 {
-    const char *skipped = request_param(r, "skipped");
-    return skipped != NULL && strcmp(skipped, "true") == 0;
+    return request_param_is_true(r, "skipped");
 }
 
 static int read_time(const struct request *r, const char *name, int64_t *ret, struct err_info *reterr)

@@ -156,7 +156,10 @@ static bool meets_conditions(const struct env *env, const struct request *r, str
                       : *tag != '\0' && (strcmp(r->if_match, "*") == 0 || strcmp(r->if_match, tag) == 0);
     if (!is_met) {
         response_problem(out, PROBLEM_PRECONDITION,
-                         *tag == '\0' ? "there is no such order" : "the order is another one");
+                         *tag == '\0' ? "there is no such order"
+                         : *r->if_match == '\0'
+                             ? "the order exists already"
+                             : "the order is not as If-Match says; ETag has what it is now");
         memcpy(out->etag, tag, sizeof(tag));
     }
     return is_met;

@@ -20,6 +20,9 @@
  * does not look at them again once they are taken, so they are wiped there. The buffer is one mapping for
  * each connection (the library maps what is larger than 32 KiB, and unmaps it at the end), so that nothing is
  * left in the heap.
+ * - What breaks HTTP's own syntax, and more than some 32 KiB of headers, it answers by itself: with the right
+ * status, in HTML, and closes. Nothing of its interface lets us say it otherwise, so the API's description
+ * says that.
  * - An answer that is queued before the end of the request makes it close the connection, which is meant for
  * requests that must not be read on.
  */
@@ -586,7 +589,7 @@ void http_stop(struct http *http, int64_t grace_us)
     for (struct peer *p = http->peers.first; p != NULL; p = p->next) {
         struct connection *c = (struct connection *)p;
         if (!p->is_owed) {
-            peer_cut(p, "503 Service Unavailable");
+            peer_cut(p, PROBLEM_STOPPING);
         } else if (!c->is_suspended) {
             set_deadline(c, time_min(p->deadline_us, end));
         }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,13 +60,44 @@ void peers_set_deadline(struct peers *peers, struct peer *peer, int64_t deadline
     peers->next_deadline_us = time_min(peers->next_deadline_us, deadline_us);
 }
 
-void peer_cut(struct peer *peer, const char *status)
+struct text {
+    char at[2048];
+    size_t len;
+};
+
+static void add_header(void *ctx, const char *name, const char *value)
+{
+    struct text *t = ctx;
+    int n = snprintf(t->at + t->len, sizeof(t->at) - t->len, "%s: %s\r\n", name, value);
+    t->len +=
+        n > 0 && (size_t)n < sizeof(t->at) - t->len ? (size_t)n : 0; /* one that does not fit stays away */
+}
+
+/* The library does not know this answer: it goes straight onto the wire. */
+static void tell(int fd, enum problem problem)
+{
+    struct response r = {0};
+    struct text t = {.len = 0};
+    char length[24];
+
+    response_problem(&r, problem, NULL);
+    t.len = (size_t)snprintf(t.at, sizeof(t.at), "HTTP/1.1 %d %s\r\n", r.status,
+                             problem == PROBLEM_TIMEOUT ? "Request Timeout" : "Service Unavailable");
+    response_headers(&r, add_header, &t);
+    snprintf(length, sizeof(length), "%zu", r.len);
+    add_header(&t, "Content-Length", length);
+    add_header(&t, "Connection", "close\r\n");
+    if (t.len + r.len <= sizeof(t.at)) {
+        memcpy(t.at + t.len, r.text != NULL ? r.text : r.body, r.len);
+        (void)send(fd, t.at, t.len + r.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    response_done(&r);
+}
+
+void peer_cut(struct peer *peer, enum problem problem)
 {
     if (peer->is_asking) {
-        char text[128];
-        int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                         status);
-        (void)send(peer->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        tell(peer->fd, problem);
     }
     shutdown(peer->fd, SHUT_RDWR);
     peer->is_cut = true;
@@ -80,7 +112,7 @@ void peers_cut_late(struct peers *peers, int64_t now_us)
     peers->next_deadline_us = TIME_NEVER;
     for (struct peer *p = peers->first; p != NULL; p = p->next) {
         if (p->deadline_us <= now_us) {
-            peer_cut(p, "408 Request Timeout");
+            peer_cut(p, PROBLEM_TIMEOUT);
         }
         peers->next_deadline_us = time_min(peers->next_deadline_us, p->deadline_us);
     }

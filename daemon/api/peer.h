@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/response.h"
 #include "base/clock.h"
 
 /* Embedded, as the first member, in a connection. */
@@ -40,9 +41,9 @@ void peers_remove(struct peers *peers, struct peer *peer);
 
 void peers_set_deadline(struct peers *peers, struct peer *peer, int64_t deadline_us);
 
-/* Shuts the socket down, so that the library finds it closed on its next look. `status` ("408 Request
- * Timeout") goes to whoever is in the middle of asking. */
-void peer_cut(struct peer *peer, const char *status);
+/* Shuts the socket down, so that the library finds it closed on its next look. The problem goes to
+ * whoever is in the middle of asking. */
+void peer_cut(struct peer *peer, enum problem problem);
 
 /* At the beginning of a turn: cuts those who are late. */
 void peers_cut_late(struct peers *peers, int64_t now_us);

@@ -227,6 +227,13 @@ int request_param_i64(const struct request *r, const char *name, int64_t min, in
     return 0;
 }
 
+bool request_param_is_true(const struct request *r, const char *name)
+{
+    const char *text = request_param(r, name);
+
+    return text != NULL && strcmp(text, "true") == 0;
+}
+
 static bool is_listed(const char *const *list, const char *name)
 {
     for (; list != NULL && *list != NULL; list++) {
@@ -239,9 +246,15 @@ static bool is_listed(const char *const *list, const char *name)
 
 int request_check_params(const struct request *r, const char *const *known, struct err_info *reterr)
 {
+    static const char *const switches[] = {"dry_run", "skipped", NULL};
+    static const char *const truths[] = {"true", "false", NULL};
+
     for (size_t i = 0; i < r->n_params; i++) {
         if (!is_listed(known, r->params[i].name)) {
             return err_set(reterr, ERR_FORMAT, "there is no parameter %.40s here", r->params[i].name);
+        }
+        if (is_listed(switches, r->params[i].name) && !is_listed(truths, r->params[i].value)) {
+            return err_set(reterr, ERR_FORMAT, "%s is true or false", r->params[i].name);
         }
     }
     return 0;

@@ -96,8 +96,12 @@ const char *request_param(const struct request *r, const char *name);
 int request_param_i64(const struct request *r, const char *name, int64_t min, int64_t max, int64_t *ret,
                       struct err_info *reterr);
 
-/* That no parameter but those of the NULL-terminated list was given (NULL: none at all): 0, or ERR_FORMAT
- * naming the stranger. A mistyped filter must not return everything. */
+/* Whether a switch (dry_run, skipped) was given as true. */
+bool request_param_is_true(const struct request *r, const char *name);
+
+/* That no parameter but those of the NULL-terminated list was given (NULL: none at all), and switches are
+ * true or false: 0, or ERR_FORMAT naming the stranger. A mistyped filter must not return everything, and
+ * dry_run=yes must not store anything. */
 int request_check_params(const struct request *r, const char *const *known, struct err_info *reterr);
 
 #endif

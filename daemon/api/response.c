@@ -15,14 +15,12 @@
 
 static const char no_memory[] =
     "{\"type\":\"/problems/internal\",\"title\":\"Something went wrong here\",\"status\":500,"
-    "\"detail\":\"out of memory\",\"reason\":\"internal\"}";
+    "\"detail\":\"out of memory\",\"reason\":\"internal\",\"remedy\":\"Close what else uses this station's "
+    "memory.\"}";
 
-static const struct problem_row {
-    const char *name;
-    int status;
-    const char *title;
-} problems[] = {
-#define X(problem, text, code, words) [problem] = {.name = text, .status = code, .title = words},
+static const struct problem_text problems[] = {
+#define X(problem, text, code, words, what_to_do)                                                            \
+    [problem] = {.name = text, .status = code, .title = words, .remedy = what_to_do},
     PROBLEM_LIST(X)
 #undef X
 };
@@ -104,20 +102,19 @@ static void put_problem(struct response *r, int status, const char *name, const 
 
 void response_problem(struct response *r, enum problem problem, const char *detail)
 {
-    const struct problem_row *row = &problems[problem == PROBLEM_NONE ? PROBLEM_INTERNAL : problem];
+    const struct problem_text *row = &problems[problem == PROBLEM_NONE ? PROBLEM_INTERNAL : problem];
 
-    put_problem(r, row->status, row->name, row->title, detail, NULL);
+    put_problem(r, row->status, row->name, row->title, detail, row->remedy);
     if (row->status == 503) {
         r->retry_after_s = 1;
     }
 }
 
-const char *problem_title(const char *name, int *ret_status)
+const struct problem_text *problem_text(const char *name)
 {
     for (size_t i = PROBLEM_NONE + 1; i < sizeof(problems) / sizeof(problems[0]); i++) {
         if (strcmp(problems[i].name, name) == 0) {
-            *ret_status = problems[i].status;
-            return problems[i].title;
+            return &problems[i];
         }
     }
     return NULL;

@@ -180,6 +180,7 @@ enum problem route_check(const struct route *route, const struct request *r, con
                          struct err_info *reterr)
 {
     if ((route->roles & r->roles) == 0) {
+        err_set(reterr, ERR_REFUSED, "whoever asks by this way may not do this");
         return PROBLEM_FORBIDDEN;
     }
     if (request_check_params(r, route->params, reterr) < 0) {

@@ -69,6 +69,9 @@ static void print_summary(const char *path, const struct config *config)
 {
     printf("%s: no mistakes\n", path);
     printf("station %s, state in %s\n", config->station, config->state_dir);
+    for (uint32_t i = 0; i < config->n_listen; i++) {
+        printf("dashboard and API on http://%s/\n", config->listen[i]);
+    }
     printf("%u fixture%s\n", config->n_fixtures, plural(config->n_fixtures));
     for (uint32_t i = 0; i < config->n_fixtures; i++) {
         print_fixture(&config->fixtures[i]);
@@ -111,6 +114,7 @@ static struct json *product_json(const struct product *product)
 static struct json *summary_json(const char *path, const struct config *config)
 {
     struct json *object = json_new_object(), *fixtures = json_new_array(), *products = json_new_array();
+    struct json *listen = json_new_array();
     int r = json_put_text(object, "file", path) | json_put_bool(object, "valid", true) |
             json_put_text(object, "digest", config->digest) |
             json_put_text(object, "station", config->station) |
@@ -121,6 +125,10 @@ static struct json *summary_json(const char *path, const struct config *config)
     for (uint32_t i = 0; i < config->n_products; i++) {
         r |= json_append(products, product_json(&config->products[i]));
     }
+    for (uint32_t i = 0; i < config->n_listen; i++) {
+        r |= json_append_text(listen, config->listen[i]);
+    }
+    r |= json_put(object, "listen", listen);
     r |= json_put(object, "fixtures", fixtures);
     r |= json_put(object, "products", products);
     if (r < 0) {

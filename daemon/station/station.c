@@ -517,7 +517,9 @@ int station_retry(struct station *st, uint32_t slot, uint32_t generation, struct
     if (r < 0) {
         return r;
     }
-    if (d->port != PORT_OPEN || !device_is_idle(d) || d->is_held) {
+    /* A verdict that may be told at once shows before it is on record; the new job begins after that. */
+    bool is_over = device_is_idle(d) || device_state(d, now_us) == SLOT_DONE;
+    if (d->port != PORT_OPEN || !is_over || d->is_held) {
         return refuse(d, "retry", now_us, reterr);
     }
     device_retry(d);

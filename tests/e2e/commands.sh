@@ -68,6 +68,7 @@ silent out
 expect 4 check -c "$dir/missing.toml"
 says out "^$dir/missing.toml: does not exist"
 expect 0 check -c "$SOURCE_DIR/config.example.toml"
+says out '^dashboard and API on http://127.0.0.1:8080/$'
 says out '^  tracker sha256:[0-9a-f]\{64\}$'
 expect 0 -c "$SOURCE_DIR/config.example.toml" --json check
 says out '"valid": true'

@@ -173,6 +173,10 @@ static void refusals_are_problem_documents(void **state)
         if (a.status != cases[i].status || strstr(a.body, reason) == NULL) {
             fail_msg("%s %s: %d %s", cases[i].method, cases[i].target, a.status, a.body);
         }
+        if (strstr(a.body, "\"detail\":\"") == NULL || strstr(a.body, "\"remedy\":\"") == NULL) {
+            fail_msg("%s %s says not what is wrong, or not what to do: %s", cases[i].method, cases[i].target,
+                     a.body);
+        }
         assert_string_equal(answer_header(&a, "Content-Type", value), "application/problem+json");
         assert_string_equal(answer_header(&a, "Connection", value), ""); /* such a client may go on */
     }

@@ -460,6 +460,13 @@ static void what_a_route_takes_is_checked(void **state)
          ROLE_MES,
          {.content_length = 0},
          PROBLEM_BAD_PARAMETER},
+        {"switch", METHOD_GET, "/api/v1/exports/aws?skipped=false", ROLE_MES, {.content_length = 0}, 0},
+        {"no switch",
+         METHOD_POST,
+         "/api/v1/bundles?dry_run=yes",
+         ROLE_MES,
+         {.content_length = 9, .content = CONTENT_NDJSON},
+         PROBLEM_BAD_PARAMETER},
         {"none known", METHOD_GET, "/healthz?x", ROLE_MES, {.content_length = 0}, PROBLEM_BAD_PARAMETER},
     };
     static struct request r;

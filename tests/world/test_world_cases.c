@@ -68,6 +68,33 @@ static void revisit(struct world *w, uint32_t board)
     settle(w);
 }
 
+/* ---- commands */
+
+/* An ABORTED shows before it is on record, and says "press retry": whoever does so at once is heard. */
+static void test_retry_as_soon_as_it_shows(void **state)
+{
+    (void)state;
+    struct world *w =
+        rack_of((struct world_rack){.name = "pool", .source = SOURCE_POOL, .slots = 1, .boards = 1});
+    struct err_info why = {0};
+    world_plug(w, 0, 0);
+    while (writes_of(w, 0) == 0) {
+        assert_true(world_step(w));
+    }
+    assert_int_equal(station_abort(world_station(w), 0, 0, &why, world_now_us(w)), 0);
+    while (!world_view(w, 0)->has_verdict) {
+        assert_true(world_step(w));
+    }
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job WHERE outcome = ?", "ABORTED"), 0);
+    assert_verdict(w, 0, OUTCOME_ABORTED, REASON_aborted);
+    assert_int_equal(station_retry(world_station(w), 0, 0, &why, world_now_us(w)), 0);
+    settle(w);
+    assert_verdict(w, 0, OUTCOME_PASS, REASON_ok);
+    assert_int_equal(world_ask(w, "SELECT count(*) FROM job WHERE outcome = ?", "ABORTED"), 1);
+    check(w, true);
+    world_free(w);
+}
+
 /* ---- the same IMEI twice */
 
 static void give_twin(struct world *w)
@@ -566,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_recorded_later),
         cmocka_unit_test(test_lifted_out_before_it_is_recorded),
         cmocka_unit_test(test_restored_database),
+        cmocka_unit_test(test_retry_as_soon_as_it_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
