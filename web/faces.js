@@ -37,7 +37,15 @@ const states = {
 // States in which an earlier verdict still stands; in the others a new attempt is under way.
 const atRest = new Set(["absent", "done"]);
 
+export const isWorking = ({ state }) => states[state] === working || state === "recording";
+
 export const stepName = (step) => texts.step[step] ?? step?.replaceAll("_", " ") ?? "";
+
+// Of a job that was cut short the detail is the step that it was in.
+export function detailOf(verdict) {
+    const step = texts.step[verdict?.detail];
+    return step ? texts.inStep(step) : verdict?.detail ?? "";
+}
 
 function verdictFace(slot) {
     const { verdict } = slot;

@@ -1,4 +1,6 @@
-// Times, durations and sizes as people read them. Times are the browser's own time zone, 24 hours.
+// Times, durations and sizes as people read them. Times are the station's, since they stand beside those of its records, in
+// the browser's own time zone, 24 hours.
+import { stationNow } from "./live.js";
 import { texts } from "./texts.js";
 
 const two = (n) => String(n).padStart(2, "0");
@@ -13,7 +15,7 @@ export function when(rfc3339) {
         return texts.none;
     }
     const date = new Date(rfc3339);
-    const today = new Date();
+    const today = new Date(stationNow());
     const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
     return date.toDateString() === today.toDateString() ? clockTime(date) : `${day} ${clockTime(date)}`;
 }

@@ -1,9 +1,9 @@
 // One job: its verdict, what was proven, how the time went, and what was said.
 import { get, links, paths } from "./api.js";
 import { el, facts, svg } from "./dom.js";
-import { stepName } from "./faces.js";
+import { detailOf, faceOf, isWorking, stepName } from "./faces.js";
 import { grouped, shortDigest, took, when } from "./format.js";
-import { reasonTitle } from "./live.js";
+import { listen, live, reasonsAsked, reasonTitle } from "./live.js";
 import { loading, outcomeBadge, panel, table } from "./parts.js";
 import { texts } from "./texts.js";
 
@@ -18,7 +18,7 @@ function head(job) {
         el("div.job-verdict", null, outcomeBadge(job.outcome, true),
             el("div", null,
                 title && job.reason !== "ok" ? el("p.job-title", null, title, job.fault && job.fault !== "none" ? el("small", null, texts.faultOf(texts.fault[job.fault] ?? job.fault)) : null) : null,
-                job.detail ? el("p", null, texts.step[job.detail] ?? job.detail) : null,
+                job.detail ? el("p", null, detailOf(job)) : null,
                 !isGood && job.remedy ? el("p.job-remedy", null, job.remedy) : null)));
 }
 
@@ -125,12 +125,36 @@ function dialogue(job) {
         el("div.dialogue", { tabindex: "0", role: "region", "aria-label": t.dialogue }, el("ol", null, lines)));
 }
 
+function underWay(id, slot) {
+    const face = faceOf(slot);
+    return el("div.card", null, el("header.job-head", null, el("h1", null, t.name(id)),
+        el("div.job-verdict", null, outcomeBadge(null, true), el("div", null, el("p.job-title", null, [face.word, face.note].filter(Boolean).join(": ")), el("p", null, t.underWay)))),
+    facts([[t.facts.slot, el("a", { href: links.slot(slot) }, slot.id)], [t.facts.imei, link(links.board, slot.board?.imei), true],
+        [t.facts.work_order, link(links.order, slot.work_order)]], ".is-wide"));
+}
+
 export function openJob(root, [id]) {
     const page = el("div.page");
     root.append(page);
-    loading(page, async () => {
+    // A job is on record when it ends, and begins to be there with its claim: until then the slot says more.
+    const worker = () => [...live.slots.values()].find((slot) => slot.job === id && isWorking(slot));
+    const show = async () => {
+        await reasonsAsked; // behind which the slots are known
+        const slot = worker();
+        if (slot) {
+            return underWay(id, slot);
+        }
         const job = await get(paths.job(id));
         return [el("div.card", null, head(job), factList(job)), entries(job), el("div.columns.is-job", null, steps(job), dialogue(job))];
+    };
+    loading(page, show);
+    let was = "";
+    const stop = listen((kind, data) => {
+        const is = kind === "slot" && data.job === id ? `${data.state} ${data.step}` : was;
+        if (is !== was || (kind === "job" && data.id === id)) {
+            was = is;
+            loading(page, show);
+        }
     });
-    return { title: t.name(id) };
+    return { title: t.name(id), close: stop };
 }

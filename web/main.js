@@ -3,12 +3,13 @@ import { get, links, paths } from "./api.js";
 import { openBoard } from "./board.js";
 import { disarm } from "./commands.js";
 import { el, setAttribute, setHidden, setSymbol, setText, symbol } from "./dom.js";
+import { faceOf } from "./faces.js";
 import { clockTime } from "./format.js";
 import { openImport } from "./import.js";
 import { openJob } from "./job.js";
 import { openJobs } from "./jobs.js";
 import { followKeys } from "./keys.js";
-import { begin, listen, live, reasonRemedy, reasonTitle, retryNow } from "./live.js";
+import { begin, listen, live, reasonRemedy, reasonTitle, retryNow, stationNow } from "./live.js";
 import { hideNotice, mountNotices, tellError } from "./notices.js";
 import { openOrder } from "./order.js";
 import { openOrders } from "./orders.js";
@@ -36,20 +37,21 @@ const station = el("span.station");
 const nav = Object.fromEntries(["rack", "orders", "jobs", "import"].map((name) => [name, el("a", { href: links[name] }, texts.nav[name])]));
 const field = el("input", { type: "search", id: "find", "aria-label": texts.find.label, placeholder: texts.find.label, autocomplete: "off", spellcheck: "false", enterkeyhint: "go" });
 const linkSign = symbol("link");
-const linkWord = el("span");
+const linkWord = el("span.link-word");
 const linkState = el("p.link", { role: "status" }, linkSign, linkWord);
 const clock = el("time.clock");
 const header = el("header.top", null,
-    el("a.brand", { href: links.rack }, el("img", { src: "/icon.svg", alt: "", width: 28, height: 28 }), el("span", null, texts.product), station),
+    el("a.brand", { href: links.rack }, el("img", { src: "/icon.svg", alt: "", width: 28, height: 28 }), el("span.brand-name", null, texts.product), station),
     el("nav", { "aria-label": texts.product }, Object.values(nav)),
     el("form.find", { role: "search", onsubmit: onFind }, field, el("kbd", { "aria-hidden": "true" }, "/")),
     linkState, clock);
 
 const bannerTitle = el("b");
 const bannerText = el("span");
+const bannerCount = el("span"); // outside of what is read aloud: it changes every second
 const bannerRetry = el("button.button", { type: "button", onclick: retryNow }, texts.problem.again);
 const bannerSign = symbol("unlink");
-const banner = el("div.banner", { role: "alert", hidden: true }, bannerSign, el("p", null, bannerTitle, " ", bannerText), bannerRetry);
+const banner = el("div.banner", { hidden: true }, bannerSign, el("p", { role: "alert" }, bannerTitle, " ", bannerText), bannerCount, bannerRetry);
 const main = el("main", { id: "page", tabindex: "-1" });
 
 function updateLink() {
@@ -66,25 +68,39 @@ function updateLink() {
     if (isLost) {
         setSymbol(bannerSign, "unlink");
         setText(bannerTitle, `${texts.link.banner}.`);
-        const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-        setText(bannerText, `${live.isLoaded ? texts.link.stale(clockTime(new Date(live.heardAt))) : texts.link.never} ${texts.link.retry(seconds)}`);
+        setText(bannerText, live.isLoaded ? texts.link.stale(clockTime(new Date(live.heardAt + live.clockOffset))) : texts.link.never);
+        setText(bannerCount, texts.link.retry(Math.ceil((retryAt - Date.now()) / 1000)));
     } else if (isBlocked) {
         const [reason] = live.ready.reasons;
         setSymbol(bannerSign, "error");
         setText(bannerTitle, `${texts.ready.title}: ${reason === "stopping" ? texts.ready.stopping : reasonTitle(reason)}.`);
+        setText(bannerCount, "");
         setText(bannerText, [live.ready.detail, reasonRemedy(reason) || texts.ready.ask].filter(Boolean).join(" "));
     }
 }
 
 function updateTitle() {
     setText(station, live.station.name);
-    document.title = texts.title(page?.title, live.station.name);
+    const needing = [...live.slots.values()].filter((slot) => faceOf(slot).needs).length;
+    const title = texts.title(page?.title, live.station.name, needing);
+    if (document.title !== title) {
+        document.title = title;
+    }
 }
 
 // --- pages
 
+// An address that somebody typed may be no encoding of anything.
+function decoded(part) {
+    try {
+        return decodeURIComponent(part);
+    } catch {
+        return part;
+    }
+}
+
 function go() {
-    const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/").map(decodeURIComponent);
+    const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/").map(decoded);
     const entry = pages[name] ?? pages[""];
     closeSlot();
     page?.close?.();
@@ -121,21 +137,28 @@ async function find(text) {
         [/^[0-9A-HJKMNP-TV-Z]{26}$/, () => paths.job(what), () => links.job(what)],
         [/./, () => paths.order(what), () => links.order(what)],
     ];
-    for (const [form, path, link] of places) {
-        if (form.test(what) && await isThere(path())) {
-            location.hash = link();
-            return;
+    try {
+        for (const [form, path, link] of places) {
+            if (form.test(what) && await isThere(path())) {
+                location.hash = link();
+                return;
+            }
         }
+        tellError(texts.find.nothing(what));
+    } catch (problem) {
+        tellError(texts.find.failed, problem.message);
     }
-    tellError(texts.find.nothing(what));
 }
 
 async function isThere(path) {
     try {
         await get(path);
         return true;
-    } catch {
-        return false;
+    } catch (problem) {
+        if (problem.status === 404 || problem.status === 400) {
+            return false;
+        }
+        throw problem;
     }
 }
 
@@ -172,13 +195,16 @@ for (const kind of ["dragover", "drop"]) {
     window.addEventListener(kind, (event) => event.preventDefault());
 }
 window.addEventListener("hashchange", go);
-setInterval(() => {
-    setText(clock, clockTime(new Date()).slice(0, 5));
+function tick() {
+    setText(clock, clockTime(new Date(stationNow())).slice(0, 5));
+    updateTitle();
     if (live.link.state === "lost") {
         updateLink();
     }
-}, 1000);
-setText(clock, clockTime(new Date()).slice(0, 5));
+}
+
+setInterval(tick, 1000);
+tick();
 updateLink();
 go();
 begin();

@@ -6,7 +6,7 @@ import { makeJobList } from "./joblist.js";
 import { listen, reasonTitle, takeOrder } from "./live.js";
 import { tellError, tellSuccess } from "./notices.js";
 import { loading, outcomeBadge, panel } from "./parts.js";
-import { shortOf } from "./strip.js";
+import { inWorkOf, shortOf } from "./strip.js";
 import { texts } from "./texts.js";
 
 const ROWS = 8;
@@ -92,6 +92,7 @@ function makePage(order, jobList) {
     const stock = makeStock();
     const why = makeWhy();
     const factBox = el("div");
+    let shown = order;
     const nodes = [
         el("header.order-head", null, el("h1", null, t.name(order.id)), state, short, close),
         factBox,
@@ -100,17 +101,25 @@ function makePage(order, jobList) {
         panel(t.jobs, jobList.root),
     ];
 
+    // What moves with the slots, between two words of the station about the order.
+    function updateWork() {
+        const { counts: c, quantity, state: phase } = shown;
+        const inWork = phase === "open" ? inWorkOf(shown) : 0;
+        setText(inFlight.number, inWork);
+        bar.children[0].style.flexGrow = c.passed;
+        bar.children[1].style.flexGrow = Math.max(0, Math.min(inWork, quantity - c.passed));
+        bar.style.setProperty("--rest", Math.max(0, quantity - c.passed - inWork));
+    }
+
     function update(now) {
         const c = now.counts;
+        shown = now;
         setText(passed.number, c.passed);
         setText(passed.of, texts.rack.ofQuantity(now.quantity));
         setText(left.number, Math.max(0, now.quantity - c.passed));
-        setText(inFlight.number, c.in_flight);
         setText(failed.number, c.failed);
         failed.root.dataset.tone = c.failed > 0 ? "fail" : "";
-        bar.children[0].style.flexGrow = c.passed;
-        bar.children[1].style.flexGrow = Math.min(c.in_flight, now.quantity - c.passed);
-        bar.style.setProperty("--rest", Math.max(0, now.quantity - c.passed - c.in_flight));
+        updateWork();
         setText(state, now.state === "open" ? texts.orders.open : texts.orders.closed);
         state.dataset.state = now.state;
         setHidden(close, now.state !== "open");
@@ -118,14 +127,17 @@ function makePage(order, jobList) {
         setHidden(short, missing === 0);
         setText(short.lastChild, texts.rack.short(missing));
         stock.update(c);
-        factBox.replaceChildren(facts([
-            [t.facts.product, now.product],
-            [t.facts.version, shortDigest(now.product_version), true],
-            [t.facts.lot, now.lot || t.anyLot],
-            [t.facts.fixtures, now.fixtures.join(", ")],
-            [t.facts.opened, when(now.opened)],
-            [t.facts.closed, now.closed ? when(now.closed) : null],
-        ], ".is-wide"));
+        if (factBox.dataset.state !== now.state) { // nothing else of them ever changes
+            factBox.dataset.state = now.state;
+            factBox.replaceChildren(facts([
+                [t.facts.product, now.product],
+                [t.facts.version, shortDigest(now.product_version), true],
+                [t.facts.lot, now.lot || t.anyLot],
+                [t.facts.fixtures, now.fixtures.join(", ")],
+                [t.facts.opened, when(now.opened)],
+                [t.facts.closed, now.closed ? when(now.closed) : null],
+            ], ".is-wide"));
+        }
     }
 
     function updateYield({ boards: of, first_pass: good, stopped }) {
@@ -134,7 +146,7 @@ function makePage(order, jobList) {
         why.update(stopped);
     }
 
-    return { nodes, update, updateYield };
+    return { nodes, update, updateWork, updateYield };
 }
 
 export function openOrder(root, [id]) {
@@ -142,6 +154,7 @@ export function openOrder(root, [id]) {
     const jobList = makeJobList({ fixed: { work_order: id }, hidden: ["order"] });
     let view = null;
     let timer = 0;
+    let frame = 0;
     root.append(page);
     loading(page, async () => {
         const [order, yields] = await Promise.all([get(paths.order(id)), get(paths.yield(id))]);
@@ -162,6 +175,11 @@ export function openOrder(root, [id]) {
     const stop = listen((kind, data) => {
         if (kind === "order" && data.id === id) {
             view?.update(data);
+        } else if (kind === "slot" && frame === 0) {
+            frame = requestAnimationFrame(() => {
+                frame = 0;
+                view?.updateWork();
+            });
         }
         if (timer === 0 && (kind === "snapshot" || (kind === "job" && data.work_order === id))) {
             timer = setTimeout(refresh, REFRESH_MS);
@@ -172,6 +190,7 @@ export function openOrder(root, [id]) {
         close() {
             stop();
             clearTimeout(timer);
+            cancelAnimationFrame(frame);
             jobList.close();
         },
     };

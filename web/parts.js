@@ -10,10 +10,11 @@ export function outcomeBadge(outcome, isLarge = false) {
         el("b", null, outcome ? texts.outcome[outcome] ?? outcome : texts.outcome.NONE));
 }
 
-// Shows "loading" until `load` has given nodes, or what went wrong with a way to try again.
+// Shows "loading", or what was there, until `load` has given nodes, or what went wrong with a way to try again.
 export function loading(root, load) {
-    const wait = el("p.empty", { role: "status" }, texts.loading);
-    root.replaceChildren(wait);
+    if (root.childNodes.length === 0) {
+        root.append(el("p.empty", { role: "status" }, texts.loading));
+    }
     const run = async () => {
         try {
             const [nodes] = await Promise.all([load(), reasonsAsked]);

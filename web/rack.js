@@ -54,18 +54,15 @@ export function openRack(root, { slotId } = {}) {
 
     // What most frames need: a few tiles, and the lines above them.
     function drawChanged() {
-        const fixtures = new Set();
         // A held slot names the others with its IMEI, and so hangs on them as well.
         const held = [...live.slots.values()].filter((slot) => slot.state === "held").map((slot) => slot.id);
         for (const id of new Set([...changed, ...held])) {
             const slot = live.slots.get(id);
             updateTile(tileOf(id), slot, faceOf(slot));
-            fixtures.add(slot.fixture);
         }
+        // All of them, since an order may be worked on in several fixtures.
         for (const section of racks.querySelectorAll(".fixture")) {
-            if (fixtures.has(section.parts.name)) {
-                section.parts.strip.update(orderOf(section.parts.name), slotsOf(section.parts.name));
-            }
+            section.parts.strip.update(orderOf(section.parts.name), slotsOf(section.parts.name));
         }
     }
 
@@ -119,9 +116,12 @@ export function openRack(root, { slotId } = {}) {
     }
 
     function schedule(kind, data) {
+        if (kind === "job" || kind === "link" || kind === "ready") {
+            return;
+        }
         if (kind === "slot" && tileOf(data.id)) {
             changed.add(data.id);
-        } else if (kind !== "job" && kind !== "link" && kind !== "ready") {
+        } else if (kind !== "order") {
             mustDrawAll = true;
         }
         if (frame === 0) {
@@ -209,6 +209,7 @@ export function openRack(root, { slotId } = {}) {
         select,
         close() {
             stops.forEach((stop) => stop());
+            card.close();
             clearInterval(ages);
             cancelAnimationFrame(frame);
         },

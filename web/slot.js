@@ -2,10 +2,12 @@
 import { links } from "./api.js";
 import { armedFor, commandKeys, commandsFor, disarm, onArmed, press } from "./commands.js";
 import { el, facts, keyed, setAttribute, setHidden, setSymbol, setText, symbol } from "./dom.js";
-import { faceOf, stepName } from "./faces.js";
+import { detailOf, faceOf, stepName } from "./faces.js";
 import { when } from "./format.js";
 import { listen, live } from "./live.js";
 import { texts } from "./texts.js";
+
+const LONG = 8; // characters of a name that stand beside the verdict; longer ones stand above it
 
 // The verdict's words, as card and dialog have them.
 function makeVerdict() {
@@ -24,10 +26,6 @@ function makeVerdict() {
     };
 }
 
-// Of a job that was cut short the detail is the step that it was in.
-function detailOf({ verdict }) {
-    return texts.step[verdict?.detail] ?? verdict?.detail;
-}
 
 function makeCommands(slotOf) {
     const root = el("div.commands");
@@ -63,16 +61,16 @@ export function makeFocusCard() {
         setHidden(how, Boolean(slot));
         if (slot) {
             const face = faceOf(slot);
-            setText(name, slot.name);
+            setText(name, live.station.fixtures.length > 1 ? slot.id : slot.name);
+            setAttribute(name, "data-long", name.textContent.length > LONG);
             verdict.update(face);
             setText(remedy, face.remedy);
-            setText(detail, detailOf(slot) || face.warning);
+            setText(detail, detailOf(slot.verdict) || face.warning);
             setText(who, [slot.board?.imei, slot.board?.model].filter(Boolean).join("  "));
             commands.update(slot);
         }
     };
-    onArmed(() => update(current));
-    return { root, update };
+    return { root, update, close: onArmed(() => update(current)) };
 }
 
 // --- the dialog
@@ -123,7 +121,7 @@ export function openSlot(id) {
         const face = faceOf(slot);
         verdict.update(face);
         setText(remedy, face.remedy);
-        setText(detail, detailOf(slot));
+        setText(detail, detailOf(slot.verdict));
         setHidden(warning, !slot.warning);
         setText(warning.lastChild, slot.warning);
         commands.update(slot);

@@ -2,6 +2,8 @@
 import { links } from "./api.js";
 import { isUnserved } from "./commands.js";
 import { el, setAttribute, setHidden, setText, symbol } from "./dom.js";
+import { isWorking } from "./faces.js";
+import { live } from "./live.js";
 import { texts } from "./texts.js";
 
 function figure(label) {
@@ -14,6 +16,11 @@ function figure(label) {
 export function shortOf(order) {
     const { passed, free, bound, exposed } = order.counts;
     return Math.max(0, order.quantity - passed - free - bound - exposed);
+}
+
+// Boards that are worked on in the order's fixtures: what the tiles say, and sooner than the station's count of claimed bundles.
+export function inWorkOf(order) {
+    return [...live.slots.values()].filter((slot) => order.fixtures.includes(slot.fixture) && isWorking(slot)).length;
 }
 
 export function makeStrip(fixture, { onStart, onRetry }) {
@@ -59,15 +66,16 @@ export function makeStrip(fixture, { onStart, onRetry }) {
         setText(passed.text, `${texts.rack.ofQuantity(quantity)} ${texts.rack.passed}`);
         setText(failed.number, c.failed);
         setAttribute(failed.root, "data-tone", c.failed > 0 ? "fail" : null);
-        setText(inFlight.number, c.in_flight);
+        const inWork = inWorkOf(current);
+        setText(inFlight.number, inWork);
         setText(stock.number, c.free);
         const missing = shortOf(current);
         setHidden(short, missing === 0);
         setText(short.lastChild, texts.rack.short(missing));
         setHidden(full, c.passed < quantity);
         bar.children[0].style.flexGrow = c.passed;
-        bar.children[1].style.flexGrow = Math.min(c.in_flight, quantity - c.passed);
-        bar.style.setProperty("--rest", Math.max(0, quantity - c.passed - c.in_flight));
+        bar.children[1].style.flexGrow = Math.max(0, Math.min(inWork, quantity - c.passed));
+        bar.style.setProperty("--rest", Math.max(0, quantity - c.passed - inWork));
     }
 
     return { root, update };

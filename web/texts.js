@@ -10,7 +10,7 @@ export const texts = {
     loading: "Asking the station …",
     none: "–",
 
-    title: (page, station) => [page, station, "Certline"].filter(Boolean).join(" · "),
+    title: (page, station, needing) => (needing > 0 ? `(${needing}) ` : "") + [page, station, "Certline"].filter(Boolean).join(" · "),
 
     link: {
         connecting: "Connecting",
@@ -19,7 +19,7 @@ export const texts = {
         banner: "No connection to the station",
         stale: (time) => `What is shown here is from ${time}. The station itself goes on working.`,
         never: "Nothing has been received yet.",
-        retry: (s) => (s > 0 ? `Next try in ${s} s` : "Trying now …"),
+        retry: (s) => (s > 0 ? `Next try in ${s} s.` : "Trying now …"),
     },
     ready: {
         title: "The station takes no boards",
@@ -29,8 +29,6 @@ export const texts = {
 
     find: {
         label: "Find slot, IMEI, order",
-        hint: "Type or scan, then Enter",
-        typed: (what) => `Scanned: ${what}`,
         nothing: (what) => `Nothing here is called “${what}”.`,
         failed: "The station did not answer the search.",
     },
@@ -92,6 +90,7 @@ export const texts = {
         operator: "Operator",
         unknown: "Unknown",
     },
+    inStep: (step) => `In the step: ${step}`,
     faultOf: (fault) => `Cause: ${fault.toLowerCase()}`,
 
     // Steps of a job, by the names under which the station records them. One that is missing is shown by its name.
@@ -167,7 +166,7 @@ export const texts = {
         failed: "failed",
         inFlight: "in work",
         stock: "bundles left",
-        short: (n) => `${n} short`,
+        short: (n) => `${many(n, "bundle", "bundles")} short`,
         full: "Order complete",
         fullHow: "Take the boards out.",
         startAll: "Start all",
@@ -208,8 +207,6 @@ export const texts = {
         board: "Board",
         since: "Since",
         close: "Close",
-        openJob: "Open job",
-        openBoard: "Open board",
         nothing: "No board",
         progress: (percent) => `${percent} %`,
     },
@@ -271,7 +268,6 @@ export const texts = {
     },
     order: {
         name: (id) => `Work order ${id}`,
-        unknown: "There is no such work order",
         passed: "Passed",
         failed: "Failed",
         inFlight: "In work",
@@ -282,8 +278,6 @@ export const texts = {
         why: "What stopped boards",
         whyNone: "Nothing so far.",
         stock: "Bundles",
-        stockFree: "Free for this product and lot",
-        stockRest: "Of this order's boards",
         stockState: { free: "free", bound: "bound", exposed: "exposed", installed: "installed", retired: "retired" },
         stockHow: {
             free: "not given to any board",
@@ -313,7 +307,7 @@ export const texts = {
     },
     job: {
         name: (id) => `Job ${id}`,
-        unknown: "There is no such job",
+        underWay: "Its steps and what was said stand here when it has ended.",
         facts: {
             slot: "Slot",
             imei: "IMEI",
@@ -349,7 +343,6 @@ export const texts = {
     },
     board: {
         name: (imei) => `Board ${imei}`,
-        unknown: "No board with this IMEI has been seen",
         facts: { model: "Model", modem_firmware: "Modem firmware", hardware: "Hardware", uuid: "UUID", first_seen: "First seen", last_seen: "Last seen" },
         inSlot: "Now in",
         bundles: "Bundles",
@@ -380,7 +373,6 @@ export const texts = {
         columns: ["Row", "Bundle", "Result", "Why", "What to do"],
         more: (n) => `Show ${n} more`,
         failed: "The file was not imported",
-        another: "Import another file",
         results: { taken: "taken", duplicate: "already there", refused: "refused" },
         bad: {
             title: "This is no file of bundles",

@@ -1,26 +1,17 @@
 // Stories of an operator at the dashboard, told one after the other on one station: the order matters. Each waits for what
 // it expects to see and for nothing else.
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openBrowser, whyNot } from "./browser.mjs";
+import { tell } from "./stories.mjs";
 import { accessible, contrast, drop, Rack, scan } from "./check.mjs";
 import { Station, until } from "./station.mjs";
 import { asTheyStand, columnsFor, walk } from "../../web/geometry.js";
 import { texts } from "../../web/texts.js";
-
-const reason = await whyNot();
-if (reason) {
-    console.log(`SKIPPED: ${reason}`);
-    process.exit(77);
-}
 
 const slow = { name: "rack1", boards: 8, columns: 4, baud: 19200, faults: ["hang@any/4", "unplug@byte:1200/5"] };
 const bench = { name: "bench", boards: 1, columns: 1, start: "manual" };
 const late = { name: "late", boards: 3, columns: 3 };
 const station = new Station({ racks: [slow, bench, late], bundles: 12 });
 const enough = slow.boards + bench.boards; // bundles for the racks that come first
-let browser;
 let page;
 let rack;
 let expected = null; // what the browser itself reports of requests that a story makes fail
@@ -336,36 +327,15 @@ const stories = {
     },
 };
 
-async function tell() {
-    for (const [name, story] of Object.entries(stories)) {
+await tell(stories, {
+    station,
+    prepare: () => station.import(station.bundles.slice(0, enough)),
+    open(browser) {
+        page = browser.page;
+        rack = new Rack(page);
+    },
+    expected: () => expected,
+    reset() {
         expected = null;
-        try {
-            await story();
-        } catch (error) {
-            const picture = join(tmpdir(), "certline-web-failed.png");
-            await page.screenshot({ path: picture }).catch(() => {});
-            throw new Error(`${name}\n${error.stack}\nthe page complained: ${browser.complaints.join("\n")}\nhow it looked: ${picture}`);
-        }
-        const complaints = browser.complaints.splice(0).filter((text) => !(expected ?? /^$/).test(text));
-        assert.deepEqual(complaints, [], `console after: ${name}`);
-        console.log(`ok ${name}`);
-    }
-}
-
-let code = 0;
-try {
-    await station.prepare();
-    await station.startDaemon();
-    await station.import(station.bundles.slice(0, enough));
-    browser = await openBrowser({ width: 1280, height: 800 });
-    page = browser.page;
-    rack = new Rack(page);
-    await tell();
-} catch (error) {
-    console.error(`FAILED: ${error.message}`);
-    code = 1;
-} finally {
-    await browser?.close();
-    await station.end();
-}
-process.exit(code);
+    },
+});

@@ -17,4 +17,5 @@ if ! [ -d node_modules/playwright-core ] || ! [ -d node_modules/axe-core ]; then
     command -v npm >/dev/null || skip "npm is not installed"
     npm ci --ignore-scripts >/dev/null 2>&1 || skip "npm ci found no way to its packages"
 fi
-exec node dashboard.mjs "$@"
+exec node "${STORIES:-dashboard}.mjs"
+

@@ -49,13 +49,17 @@ async function makeBundles(dir, n) {
 }
 
 function config({ dir, port, racks, name }) {
+    const named = (rack) => rack.names.map((slot, i) => `
+  [[fixture.slot]]
+  name = "${slot}"
+  port = "${dir}/${rack.name}/slot${three(i + 1)}"`).join("");
     const fixtures = racks.map((rack) => `
 [[fixture]]
 name = "${rack.name}"
 columns = ${rack.columns}
 start = "${rack.start ?? "plug"}"
-ports = "${dir}/${rack.name}/slot*"
-baud = ${rack.baud ?? 115200}`).join("\n");
+baud = ${rack.baud ?? 115200}
+${rack.names ? named(rack) : `ports = "${dir}/${rack.name}/slot*"`}`).join("\n");
     const entry = (type, from) => `
 [[product.entry]]
 sec_tag = 16842753
@@ -77,7 +81,7 @@ ${entry("private_key", 'from = "bundle"')}
 }
 
 export class Station {
-    // racks: [{name, boards, columns, start, baud, faults: ["cut:400/3"]}]; bundles: how many are made.
+    // racks: [{name, boards, columns, start, baud, faults: ["cut:400/3"], names: of slots, else by number}]; bundles: how many are made.
     constructor({ racks, bundles, name = "SZ-L3-PRV-02" }) {
         this.dir = mkdtempSync(join(tmpdir(), "certline-web."));
         this.racks = racks;

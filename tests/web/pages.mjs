@@ -1,0 +1,152 @@
+// Stories of the pages beside the rack, and of the rack on other screens, told one after the other on one station: the order
+// matters.
+import assert from "node:assert/strict";
+import { Rack, accessible } from "./check.mjs";
+import { Station, until } from "./station.mjs";
+import { tell } from "./stories.mjs";
+import { texts } from "../../web/texts.js";
+
+const left = { name: "left", boards: 6, columns: 3, baud: 19200, names: ["upper-left", "upper-middle", "upper-right-hand-side", "L4", "L5", "10"], faults: ["supply_low/2", "stored_wrong:1/3"] };
+const right = { name: "rack-of-hall-7", boards: 12, columns: 4, baud: 19200, faults: ["unplug@byte:1200/2"] };
+const station = new Station({ racks: [left, right], bundles: 20, name: "SZ-L3-PRV-02-with-a-long-name" });
+const LONG = "PO-2026-11-20-0000471100-REV-B-customer-northwind-sensors-63ch";
+const SIZES = { "twice the size of 1920": [960, 540], "twice the size of 1280": [640, 400], telephone: [390, 844], small: [1280, 800] };
+const VERDICTS = new Set(["done", "absent"]);
+let page;
+let rack;
+let expected = null;
+const go = (hash) => page.evaluate((h) => { location.hash = h; }, hash);
+const isLinked = (state) => page.waitForSelector(`body[data-link=${state}]`, { timeout: 90_000 });
+
+// How often styles were computed while `change` ran in the page and was laid out.
+async function stylesComputed(change) {
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("Performance.enable");
+    const count = async () => (await cdp.send("Performance.getMetrics")).metrics.find(({ name }) => name === "RecalcStyleCount").value;
+    await page.evaluate(() => document.body.offsetHeight);
+    const before = await count();
+    await page.evaluate(change);
+    const n = await count() - before;
+    await cdp.detach();
+    return n;
+}
+
+const stories = {
+    async "what is in work is what the tiles say"() {
+        await page.goto(station.url);
+        await isLinked("live");
+        await station.startBoards(left);
+        await station.startBoards(right);
+        await until("all wait", async () => (await station.slots()).filter((slot) => slot.state === "waiting").length === 18);
+        await page.waitForFunction(() => document.querySelectorAll('.tile[data-tone="waiting"]').length === 18);
+        await station.openOrder(LONG, 18, ["left", "rack-of-hall-7"]);
+        await page.waitForFunction(() => {
+            const working = document.querySelectorAll('.tile:is([data-tone="busy"], [data-tone="recording"])').length;
+            const said = [...document.querySelectorAll(".figures")].map((figures) => Number(figures.children[2].querySelector("b").textContent));
+            return working > 9 && said.every((n) => n === working);
+        });
+        await until("the verdicts", async () => (await station.slots()).every((slot) => VERDICTS.has(slot.state)));
+    },
+
+    async "slots stand as they are named"() {
+        const names = await page.locator("section[aria-label=left] .tile-name").allTextContents();
+        assert.deepEqual(names, left.names);
+    },
+
+    async "the window's title counts what needs hands"() {
+        await page.waitForFunction(() => document.title.startsWith("(3) "));
+    },
+
+    async "a selected slot names its fixture where there are several, and a detail that is a step says so"() {
+        await rack.says("rack-of-hall-7/002", "LOST");
+        await rack.tile("rack-of-hall-7/002").focus();
+        await page.locator(".focus-name", { hasText: "rack-of-hall-7/002" }).waitFor();
+        await page.locator(".focus-detail", { hasText: texts.inStep("") }).waitFor();
+    },
+
+    // With their sizes in containers, tiles are dear to lay out: 256 of them took a tenth of a second for a digit.
+    async "what changes above or beside the tiles leaves them alone"() {
+        const tiles = await page.locator(".tile").count();
+        const changes = [() => { document.querySelector(".figure b").textContent = "17"; },
+            () => { document.querySelector(".meter").style.setProperty("--rest", 3); },
+            () => { document.querySelector(".hands-list").append(document.createElement("li")); },
+            () => { document.querySelector(".focus-detail").textContent = "It is longer now."; }];
+        for (const change of changes) {
+            const n = await stylesComputed(`(${change})(); document.body.offsetHeight`);
+            assert.ok(n < tiles / 2, `${n} for ${change}`);
+        }
+    },
+
+    async "no page is wider than its window, and no line above a fixture lies on tiles"() {
+        const job = (await station.api("/api/v1/jobs?reason=digest_mismatch")).body.jobs[0];
+        const pages = { "#/": ".tile", "#/orders": ".orders tbody tr", "#/jobs": ".jobs tbody tr", [`#/order/${LONG}`]: ".jobs tbody tr",
+            [`#/job/${job.id}`]: ".waterfall", [`#/board/${job.imei}`]: ".jobs tbody tr", "#/import": ".drop" };
+        for (const [what, [width, height]] of Object.entries(SIZES)) {
+            await page.setViewportSize({ width, height });
+            for (const [hash, sign] of Object.entries(pages)) {
+                await go(hash);
+                await page.locator(sign).first().waitFor();
+                const over = await page.evaluate(() => Math.max(...["html", "main"].map((s) => document.querySelector(s).scrollWidth - document.querySelector(s).clientWidth)));
+                assert.ok(over <= 0, `${what}: ${hash} by ${over} px`);
+            }
+            await go("#/");
+            await page.locator(".tile").first().waitFor();
+            const lines = await page.locator(".strip, .grid").evaluateAll((all) => all.map((node) => node.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom]));
+            lines.slice(1).forEach(([top], i) => assert.ok(top >= lines[i][1], `${what}: ${JSON.stringify(lines)}`));
+            await accessible(page, what);
+        }
+        await page.setViewportSize({ width: 1280, height: 800 });
+    },
+
+    async "a job's page that was open when its job ended shows the end"() {
+        await go("#/");
+        await page.evaluate(async () => { // as soon as the page knows of it
+            const { live, listen } = await import("/live.js");
+            const stop = listen((kind, slot) => {
+                if (kind === "slot" && slot.id === "rack-of-hall-7/002" && slot.job && slot.state === "running") {
+                    stop();
+                    location.hash = `#/job/${slot.job}`;
+                }
+            });
+        });
+        await station.control("rack-of-hall-7", "plug 2");
+        await page.locator(".job-head", { hasText: texts.job.underWay }).waitFor();
+        await page.locator(".job-head .badge", { hasText: "PASS" }).waitFor();
+        await page.locator(".waterfall rect").first().waitFor();
+    },
+
+    async "an address that is none shows what is there"() {
+        expected = /status of 40[04]/;
+        await go("#/order/%zz");
+        await page.locator(".page").getByRole("alert").waitFor();
+        await go("#/nowhere");
+        await page.locator(".tile").first().waitFor();
+    },
+
+    async "a search that the station did not answer says so, and a countdown is not read aloud"() {
+        expected = /net::ERR_/;
+        await station.endDaemon("SIGKILL");
+        await isLinked("lost");
+        const alert = page.locator(".banner").getByRole("alert");
+        const said = await alert.textContent();
+        await page.getByLabel(texts.find.label).fill("WO-77");
+        await page.keyboard.press("Enter");
+        await page.locator('.notice[data-kind="error"]', { hasText: texts.find.failed }).waitFor();
+        assert.equal(await alert.textContent(), said);
+        await station.startDaemon();
+        await isLinked("live");
+    },
+};
+
+await tell(stories, {
+    station,
+    prepare: () => station.import(),
+    open(browser) {
+        page = browser.page;
+        rack = new Rack(page);
+    },
+    expected: () => expected,
+    reset() {
+        expected = null;
+    },
+});
