@@ -10,7 +10,8 @@ install(FILES systemd/certline.sysusers DESTINATION lib/sysusers.d RENAME certli
 install(FILES systemd/certline.tmpfiles DESTINATION lib/tmpfiles.d RENAME certline.conf)
 install(FILES README.md config.example.toml packaging/copyright DESTINATION share/doc/certline)
 install(FILES ${PROJECT_BINARY_DIR}/generated/changelog.gz DESTINATION share/doc/certline RENAME changelog.Debian.gz)
-foreach(page certlined.8 certline-sim.1)
+install(FILES packaging/certlined.completion DESTINATION share/bash-completion/completions RENAME certlined)
+foreach(page certlined.8 certline-sim.1 certline.toml.5)
   string(REGEX REPLACE ".*\\." "" section ${page})
   install(FILES ${PROJECT_BINARY_DIR}/generated/${page}.gz DESTINATION share/man/man${section})
 endforeach()
@@ -23,6 +24,12 @@ foreach(page packaging/changelog packaging/certlined.8 packaging/certline-sim.1)
                      DEPENDS ${page} VERBATIM)
   list(APPEND pages ${output})
 endforeach()
+set(output ${PROJECT_BINARY_DIR}/generated/certline.toml.5.gz)
+add_custom_command(
+  OUTPUT ${output}
+  COMMAND sh -c "awk -f '${PROJECT_SOURCE_DIR}/cmake/page.awk' '${PROJECT_SOURCE_DIR}/config.example.toml' | gzip -9nc >'${output}'"
+  DEPENDS config.example.toml cmake/page.awk VERBATIM)
+list(APPEND pages ${output})
 add_custom_target(pages ALL DEPENDS ${pages})
 
 set(CPACK_PACKAGE_NAME certline)

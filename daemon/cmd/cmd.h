@@ -52,6 +52,8 @@ int cmd_ca(const struct cmd_args *args);
 int cmd_key(const struct cmd_args *args);
 int cmd_reconcile(const struct cmd_args *args);
 int cmd_status(const struct cmd_args *args);
+int cmd_doctor(const struct cmd_args *args);
+int cmd_audit(const struct cmd_args *args);
 
 /* ---- what several commands do alike (cmd/common.c) */
 

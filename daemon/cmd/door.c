@@ -44,16 +44,17 @@ void door_close(struct door *door)
 int door_problem(const struct http_answer *answer, struct err_info *reterr)
 {
     struct json *tree = NULL;
-    const char *detail = NULL, *title = NULL, *reason = NULL;
+    const char *detail = NULL, *title = NULL, *reason = NULL, *remedy = NULL;
     if (json_parse(span_of(answer->body, answer->body_len), JSON_DEPTH_USUAL, &tree, NULL) == 0) {
         detail = json_as_text(json_get(tree, "detail"));
         title = json_as_text(json_get(tree, "title"));
         reason = json_as_text(json_get(tree, "reason"));
+        remedy = json_as_text(json_get(tree, "remedy"));
     }
     bool needs_person = reason && (strcmp(reason, "mark_ahead") == 0 || strcmp(reason, "key_locked") == 0);
     int code = needs_person ? ERR_MARK : ERR_REFUSED;
-    err_set(reterr, code, "the daemon answered %d: %s%s%s", answer->status, title ? title : "no reason",
-            detail ? "; " : "", detail ? detail : "");
+    err_set(reterr, code, "the daemon answered %d: %s%s%s%s%s", answer->status, title ? title : "no reason",
+            detail ? "; " : "", detail ? detail : "", remedy && *remedy ? ". " : "", remedy ? remedy : "");
     json_free(tree);
     return code;
 }

@@ -76,9 +76,9 @@ static int write_whole(int fd, const char *octets, size_t n, off_t at)
     return 0;
 }
 
-int mark_open(struct mark_file *file, int dir_fd, struct mark *ret)
+static int open_as(struct mark_file *file, int dir_fd, int flags, struct mark *ret)
 {
-    *file = (struct mark_file){.fd = openat(dir_fd, MARK_NAME, O_RDWR | O_CLOEXEC)};
+    *file = (struct mark_file){.fd = openat(dir_fd, MARK_NAME, flags | O_CLOEXEC)};
     if (file->fd < 0) {
         return errno == ENOENT ? ERR_NOT_FOUND : -errno;
     }
@@ -99,6 +99,19 @@ int mark_open(struct mark_file *file, int dir_fd, struct mark *ret)
         }
     }
     return found ? 0 : ERR_CORRUPT;
+}
+
+int mark_open(struct mark_file *file, int dir_fd, struct mark *ret)
+{
+    return open_as(file, dir_fd, O_RDWR, ret);
+}
+
+int mark_look(int dir_fd, struct mark *ret)
+{
+    struct mark_file file;
+    int r = open_as(&file, dir_fd, O_RDONLY, ret);
+    mark_close(&file);
+    return r;
 }
 
 int mark_create(struct mark_file *file, int dir_fd, const struct mark *mark)

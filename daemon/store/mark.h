@@ -32,6 +32,9 @@ struct mark_file {
  * -errno. `file` is set in any case and belongs to mark_close. */
 int mark_open(struct mark_file *file, int dir_fd, struct mark *ret);
 
+/* The same without the right or the wish to write. */
+int mark_look(int dir_fd, struct mark *ret);
+
 /* Puts a new file in the place of whatever is there: written, synced, renamed, the directory synced. 0 or
  * -errno. */
 int mark_create(struct mark_file *file, int dir_fd, const struct mark *mark);
