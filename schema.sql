@@ -1,4 +1,4 @@
--- The station's database, version 3. Run as it is by the daemon when a state directory is new; older databases come
+-- The station's database, version 4. Run as it is by the daemon when a state directory is new; older databases come
 -- here by daemon/store/migrate.c. Times are milliseconds since 1970 UTC unless a comment says otherwise.
 --
 -- Truth and projection: `event` is the record, append-only and chained by hashes. Every other table but the sealed
@@ -7,7 +7,7 @@
 --
 -- Secrets: only credential.sealed and attestation.sealed hold them, encrypted (AES-256-GCM) under a key that is not in this file.
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- One row for each fact about the file itself: 'database' is its random id, by which the mark outside knows it.
 CREATE TABLE meta (
@@ -218,7 +218,8 @@ CREATE TABLE job (
     proof           TEXT,
     program         TEXT,             -- the daemon's version
     config_digest   TEXT,             -- of the configuration it ran with
-    dialogue        BLOB              -- SHA-256 of it; the dialogue itself may have been pruned
+    dialogue        BLOB,             -- SHA-256 of it; the dialogue itself may have been pruned
+    ending          INTEGER           -- the event that ended it: its steps and entries stand there, and nowhere else
 ) STRICT, WITHOUT ROWID;
 -- One open job for a board; and those that a restart must end.
 CREATE UNIQUE INDEX job_open ON job (imei) WHERE outcome IS NULL AND imei IS NOT NULL;
@@ -227,33 +228,9 @@ CREATE INDEX job_open_of_order ON job (work_order, imei) WHERE outcome IS NULL;
 CREATE INDEX job_of_board ON job (imei, started);
 CREATE INDEX job_of_order ON job (work_order, started);
 CREATE INDEX job_of_slot ON job (slot, started);
-CREATE INDEX job_by_outcome ON job (outcome, started);
-CREATE INDEX job_by_reason ON job (reason, started);
+CREATE INDEX job_by_outcome ON job (outcome, started) WHERE outcome IS NOT NULL;
+CREATE INDEX job_by_reason ON job (reason, started) WHERE reason IS NOT NULL;
 CREATE INDEX job_by_time ON job (started);
-
-CREATE TABLE step (
-    job         TEXT NOT NULL REFERENCES job (id),
-    n           INTEGER NOT NULL,
-    name        TEXT NOT NULL,
-    started_ms  INTEGER NOT NULL,     -- since the job's start
-    duration_ms INTEGER NOT NULL,
-    tries       INTEGER NOT NULL,
-    code        INTEGER NOT NULL,     -- CME error, 0: none
-    result      TEXT NOT NULL,
-    PRIMARY KEY (job, n)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE job_entry (
-    job         TEXT NOT NULL REFERENCES job (id),
-    n           INTEGER NOT NULL,
-    sec_tag     INTEGER NOT NULL,
-    type        INTEGER NOT NULL,
-    from_bundle INTEGER NOT NULL CHECK (from_bundle IN (0, 1)),
-    sha256      BLOB,                 -- of the octets that the modem should store; NULL: never computed
-    proof       TEXT NOT NULL,        -- '': unproven
-    written     INTEGER NOT NULL,     -- how often, in this job
-    PRIMARY KEY (job, n)
-) STRICT, WITHOUT ROWID;
 
 -- What was said on the line, secrets cut out, under its SHA-256. Rows may be pruned: the job keeps the digest.
 CREATE TABLE dialogue (

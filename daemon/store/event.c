@@ -270,7 +270,7 @@ static int project_row(struct store *st, const struct query *q)
 
 static int project_all(struct store *st)
 {
-    int r = sql_exec(&st->db, "DELETE FROM step; DELETE FROM job_entry; DELETE FROM job; DELETE FROM board;"
+    int r = sql_exec(&st->db, "DELETE FROM job; DELETE FROM board;"
                               "DELETE FROM order_board; DELETE FROM order_fixture; DELETE FROM work_order;"
                               "DELETE FROM exposure; DELETE FROM keygen; DELETE FROM certificate;"
                               "DELETE FROM slot_quarantine");

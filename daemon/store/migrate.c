@@ -48,6 +48,17 @@ static const struct migration released[] = {
             " since INTEGER NOT NULL,"
             " why TEXT NOT NULL"
             ") STRICT, WITHOUT ROWID"},
+    /* Steps and entries are read from the event that holds them; open jobs stand in no index of endings. */
+    {.from = 3,
+     .sql = "ALTER TABLE job ADD COLUMN ending INTEGER;"
+            "UPDATE job SET ending = e.seq FROM (SELECT seq, data ->> 'job' AS id FROM event"
+            " WHERE kind = 'job_ended') e WHERE job.id = e.id AND job.outcome IS NOT NULL;"
+            "DROP TABLE step;"
+            "DROP TABLE job_entry;"
+            "DROP INDEX job_by_outcome;"
+            "CREATE INDEX job_by_outcome ON job (outcome, started) WHERE outcome IS NOT NULL;"
+            "DROP INDEX job_by_reason;"
+            "CREATE INDEX job_by_reason ON job (reason, started) WHERE reason IS NOT NULL"},
 };
 
 int migrate_is_empty(struct sql *db)

@@ -7,7 +7,7 @@
 
 #include "store/sql.h"
 
-#define STORE_VERSION 3 /* schema.sql's user_version */
+#define STORE_VERSION 4 /* schema.sql's user_version */
 
 /* From one version to the next: statements run in one transaction, which then sets user_version = from + 1.
  * Foreign keys are off meanwhile and checked before the commit. */

@@ -169,6 +169,11 @@ static int job_put(struct store *st, const struct event *event)
         put_text(&q, event, verdict[i]);
     }
     put_hex(&q, event->data, "dialogue", &dialogue);
+    if (text(event, "outcome")) {
+        sql_put_i64(&q, event->seq);
+    } else {
+        sql_put_null(&q);
+    }
     return run_one(st, &q);
 }
 
@@ -193,60 +198,11 @@ static int job_started(struct store *st, const struct event *event)
     return r;
 }
 
-static int steps_put(struct store *st, const struct event *event)
-{
-    const struct json *steps = json_get(event->data, "steps");
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < json_count(steps); i++) {
-        const struct json *step = json_at(steps, i);
-        struct query q = sql_start(&st->db, Q_STEP_ADD);
-        put_text(&q, event, "job");
-        sql_put_i64(&q, (int64_t)i);
-        sql_put_text_or_null(&q, json_as_text(json_get(step, "name")));
-        put_i64(&q, step, "started_ms");
-        put_i64(&q, step, "duration_ms");
-        put_i64(&q, step, "tries");
-        put_i64(&q, step, "code");
-        sql_put_text_or_null(&q, json_as_text(json_get(step, "result")));
-        r = sql_run(&q);
-    }
-    return r;
-}
-
-static int entries_put(struct store *st, const struct event *event)
-{
-    const struct json *entries = json_get(event->data, "entries");
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < json_count(entries); i++) {
-        const struct json *entry = json_at(entries, i);
-        const char *type = json_as_text(json_get(entry, "type"));
-        const char *proof = json_as_text(json_get(entry, "proof"));
-        struct digest sha256;
-        struct query q = sql_start(&st->db, Q_ENTRY_ADD);
-        put_text(&q, event, "job");
-        sql_put_i64(&q, (int64_t)i);
-        put_i64(&q, entry, "sec_tag");
-        sql_put_i64(&q, type ? cred_type_from_name(type) : -1);
-        sql_put_i64(&q, flag(entry, "from_bundle"));
-        put_hex(&q, entry, "sha256", &sha256);
-        sql_put_text(&q, proof ? proof : "");
-        put_i64(&q, entry, "written");
-        r = sql_run(&q);
-    }
-    return r;
-}
-
 static int job_ended(struct store *st, const struct event *event)
 {
     int r = job_put(st, event);
     if (r == 0) {
         r = board_seen(st, event);
-    }
-    if (r == 0) {
-        r = steps_put(st, event);
-    }
-    if (r == 0) {
-        r = entries_put(st, event);
     }
     if (r == 0 && text(event, "order")) {
         r = order_board_ended(st, event);

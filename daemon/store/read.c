@@ -40,12 +40,23 @@ const char *const reader_texts[READER_STATEMENTS] = {
     [R_JOBS_OF_SLOT] = JOB_LIST("j.slot = ?2"),
     [R_JOBS_BY_REASON] = JOB_LIST("j.reason = ?5"),
     [R_JOBS_OF_ORDER] = JOB_LIST("j.work_order = ?1"),
-    [R_JOBS_BY_OUTCOME] = JOB_LIST("j.outcome IS nullif(?4, 'NONE')"),
+    [R_JOBS_BY_OUTCOME] = JOB_LIST("j.outcome = ?4"),
+    /* At most as many as the station has slots. */
+    [R_JOBS_OPEN] =
+        JOB_LIST("j.id IN (SELECT id FROM job INDEXED BY job_open_of_order WHERE outcome IS NULL)"),
     [R_JOBS_BY_TIME] = JOB_LIST("1"),
-    [R_ENTRIES] = "SELECT sec_tag, type, sha256, proof, written, from_bundle FROM job_entry WHERE job = ?1"
-                  " ORDER BY n",
-    [R_STEPS] =
-        "SELECT name, started_ms, duration_ms, tries, code, result FROM step WHERE job = ?1 ORDER BY n",
+    [R_ENTRIES] = "SELECT s.value ->> 'sec_tag', s.value ->> 'type', s.value ->> 'sha256',"
+                  " s.value ->> 'proof', s.value ->> 'written', s.value ->> 'from_bundle'"
+                  " FROM job j JOIN event e ON e.seq = j.ending, json_each(e.data, '$.entries') s"
+                  " WHERE j.id = ?1 ORDER BY s.key",
+    /* Up to version 3 of the database each step's members had their names. */
+    [R_STEPS] = "SELECT coalesce(s.value ->> 'name', s.value ->> 0),"
+                " coalesce(s.value ->> 'started_ms', s.value ->> 1),"
+                " coalesce(s.value ->> 'duration_ms', s.value ->> 2),"
+                " coalesce(s.value ->> 'tries', s.value ->> 3), coalesce(s.value ->> 'code', s.value ->> 4),"
+                " coalesce(s.value ->> 'result', s.value ->> 5)"
+                " FROM job j JOIN event e ON e.seq = j.ending, json_each(e.data, '$.steps') s"
+                " WHERE j.id = ?1 ORDER BY s.key",
     [R_DIALOGUE] = "SELECT text FROM dialogue WHERE sha256 = ?1",
     [R_BOARD] =
         "SELECT uuid, model, modem_firmware, hardware, first_seen, last_seen FROM board WHERE imei = ?1",
@@ -297,13 +308,16 @@ static bool is_given(const char *text)
 /* The most selective filter first. */
 static enum reader_statement way(const struct store_job_filter *filter)
 {
+    bool is_open = is_given(filter->outcome) && strcmp(filter->outcome, "NONE") == 0;
     const struct {
         const char *given;
         enum reader_statement statement;
     } ways[] = {
-        {filter->imei, R_JOBS_OF_BOARD},       {filter->reason, R_JOBS_BY_REASON},
-        {filter->work_order, R_JOBS_OF_ORDER}, {filter->slot, R_JOBS_OF_SLOT},
-        {filter->outcome, R_JOBS_BY_OUTCOME},
+        {filter->imei, R_JOBS_OF_BOARD},
+        {filter->reason, R_JOBS_BY_REASON},
+        {filter->work_order, R_JOBS_OF_ORDER},
+        {filter->slot, R_JOBS_OF_SLOT},
+        {filter->outcome, is_open ? R_JOBS_OPEN : R_JOBS_BY_OUTCOME},
     };
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
         if (is_given(ways[i].given)) {
@@ -378,8 +392,8 @@ static int put_entries(struct store_reader *reader, const char *id, struct json 
     while ((r = sql_step(&q)) > 0) {
         struct json *entry = json_new_object();
         trouble |= json_put_i64(entry, "sec_tag", sql_i64(&q, 0));
-        trouble |= json_put_text(entry, "type", cred_type_name((enum cred_type)sql_i64(&q, 1)));
-        trouble |= put_column_digest(entry, "sha256", &q, 2);
+        trouble |= put_column_text(entry, "type", &q, 1);
+        trouble |= put_column_text(entry, "sha256", &q, 2);
         trouble |= put_column_text(entry, "proof", &q, 3);
         trouble |= json_put_i64(entry, "written", sql_i64(&q, 4));
         trouble |= json_put_bool(entry, "from_bundle", sql_i64(&q, 5) != 0);

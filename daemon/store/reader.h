@@ -19,6 +19,7 @@ enum reader_statement {
     R_JOBS_BY_REASON,
     R_JOBS_OF_ORDER,
     R_JOBS_BY_OUTCOME,
+    R_JOBS_OPEN,
     R_JOBS_BY_TIME,
     R_ENTRIES,
     R_STEPS,

@@ -166,20 +166,21 @@ static int put_dialogue(struct store *st, struct json *data, const struct ledger
     return r < 0 ? r : put_digest(data, "dialogue", &digest);
 }
 
+/* Without names, which would be most of the record; R_STEPS gives them back. */
 static struct json *step_json(const struct ledger_step *step)
 {
-    struct json *object = json_new_object();
-    int trouble = json_put_text(object, "name", step->name);
-    trouble |= json_put_i64(object, "started_ms", step->started_ms);
-    trouble |= json_put_i64(object, "duration_ms", step->duration_ms);
-    trouble |= json_put_i64(object, "tries", step->tries);
-    trouble |= json_put_i64(object, "code", step->code);
-    trouble |= json_put_text(object, "result", step->result);
+    struct json *row = json_new_array();
+    int trouble = json_append_text(row, step->name);
+    trouble |= json_append_i64(row, step->started_ms);
+    trouble |= json_append_i64(row, step->duration_ms);
+    trouble |= json_append_i64(row, step->tries);
+    trouble |= json_append_i64(row, step->code);
+    trouble |= json_append_text(row, step->result);
     if (trouble) {
-        json_free(object);
+        json_free(row);
         return NULL;
     }
-    return object;
+    return row;
 }
 
 static int put_steps(struct json *data, const struct ledger_msg *msg)

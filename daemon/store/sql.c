@@ -153,6 +153,11 @@ int64_t sql_changes(const struct sql *db)
     return sqlite3_changes64(db->handle);
 }
 
+int64_t sql_total_changes(const struct sql *db)
+{
+    return sqlite3_total_changes64(db->handle);
+}
+
 void sql_forget(struct sql *db)
 {
     db->failure = (struct err_info){0};

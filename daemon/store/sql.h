@@ -60,6 +60,9 @@ bool sql_is_in_transaction(const struct sql *db);
 /* Rows that the last INSERT, UPDATE or DELETE changed. */
 int64_t sql_changes(const struct sql *db);
 
+/* And all of them together, triggers' too, since the connection was opened. */
+int64_t sql_total_changes(const struct sql *db);
+
 /* Forgets the last failure. */
 void sql_forget(struct sql *db);
 

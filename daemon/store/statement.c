@@ -8,6 +8,7 @@ const char *const statement_texts[STATEMENTS] = {
     /* IMMEDIATE: whoever else holds the write lock is found out here and not half-way. */
     [Q_BEGIN] = "BEGIN IMMEDIATE",
     [Q_COMMIT] = "COMMIT",
+    [Q_ROLLBACK] = "ROLLBACK",
     [Q_SAVEPOINT] = "SAVEPOINT op",
     [Q_RELEASE] = "RELEASE op",
     [Q_ROLLBACK_TO] = "ROLLBACK TO op",
@@ -68,7 +69,8 @@ const char *const statement_texts[STATEMENTS] = {
         " ORDER BY no LIMIT 1",
     /* The WHEREs are the state machine's arrows: a change that none of them allows changes no row, and that
      * is an error to whoever asked. */
-    [Q_BUNDLE_BIND] = "UPDATE bundle SET state = 'bound', imei = ?2 WHERE id = ?1 AND state = 'free'",
+    [Q_BUNDLE_BIND] =
+        "UPDATE bundle SET state = 'bound', imei = ?2, was_claimed = 1 WHERE id = ?1 AND state = 'free'",
     [Q_BUNDLE_CLAIMED] = "UPDATE bundle SET was_claimed = 1 WHERE id = ?1 AND was_claimed = 0",
     [Q_BUNDLE_EXPOSE] = "UPDATE bundle SET state = iif(state = 'bound', 'exposed', state)"
                         " WHERE id = ?1 AND state IN ('bound', 'exposed', 'installed')",
@@ -166,12 +168,12 @@ const char *const statement_texts[STATEMENTS] = {
         "INSERT INTO job (id, slot, fixture, imei, uuid, model, modem_firmware, hardware, supply_mv, "
         "unit_serial,"
         " operator, work_order, product, product_version, bundle, started, program, config_digest,"
-        " ended, duration_ms, wire_ms, modem_ms, outcome, fault, reason, detail, proof, dialogue)"
+        " ended, duration_ms, wire_ms, modem_ms, outcome, fault, reason, detail, proof, dialogue, ending)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
         "?21,"
-        " ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
+        " ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
         " ON CONFLICT (id) DO UPDATE SET"
-        " imei = coalesce(imei, excluded.imei), uuid = coalesce(excluded.uuid, uuid),"
+        " uuid = coalesce(excluded.uuid, uuid),"
         " model = coalesce(excluded.model, model),"
         " modem_firmware = coalesce(excluded.modem_firmware, modem_firmware),"
         " hardware = coalesce(excluded.hardware, hardware), supply_mv = coalesce(excluded.supply_mv, "
@@ -181,7 +183,8 @@ const char *const statement_texts[STATEMENTS] = {
         " duration_ms = excluded.duration_ms, wire_ms = excluded.wire_ms, modem_ms = excluded.modem_ms,"
         " outcome = excluded.outcome, fault = excluded.fault, reason = excluded.reason, detail = "
         "excluded.detail,"
-        " proof = excluded.proof, dialogue = excluded.dialogue WHERE outcome IS NULL",
+        " proof = excluded.proof, dialogue = excluded.dialogue, ending = excluded.ending WHERE outcome IS "
+        "NULL",
     [Q_JOB_EXPOSED] = "UPDATE job SET was_exposed = 1 WHERE id = ?1 AND outcome IS NULL",
     [Q_JOB_OPEN_OF_BOARD] = "SELECT id, slot, bundle FROM job WHERE imei = ?1 AND outcome IS NULL",
     [Q_JOB_OPEN_ANY] = "SELECT id, slot, fixture, imei, work_order, product, product_version, bundle, started"
@@ -190,10 +193,6 @@ const char *const statement_texts[STATEMENTS] = {
     [Q_JOB_PASSED] = "SELECT id FROM job INDEXED BY job_of_board"
                      " WHERE imei = ?1 AND product = ?2 AND outcome = 'PASS'"
                      " ORDER BY started DESC, id DESC LIMIT 1",
-    [Q_STEP_ADD] = "INSERT INTO step (job, n, name, started_ms, duration_ms, tries, code, result)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [Q_ENTRY_ADD] = "INSERT INTO job_entry (job, n, sec_tag, type, from_bundle, sha256, proof, written)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [Q_DIALOGUE_ADD] =
         "INSERT INTO dialogue (sha256, text, stored) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
 };

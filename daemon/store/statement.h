@@ -5,6 +5,7 @@
 enum statement {
     Q_BEGIN,
     Q_COMMIT,
+    Q_ROLLBACK,
     Q_SAVEPOINT,
     Q_RELEASE,
     Q_ROLLBACK_TO,
@@ -90,8 +91,6 @@ enum statement {
     Q_JOB_OPEN_OF_BOARD,
     Q_JOB_OPEN_ANY,
     Q_JOB_PASSED,
-    Q_STEP_ADD,
-    Q_ENTRY_ADD,
     Q_DIALOGUE_ADD,
 
     STATEMENTS,

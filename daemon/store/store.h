@@ -198,8 +198,9 @@ int store_open(struct store **ret, const struct store_config *config, struct err
 void store_close(struct store *store);
 
 /*
- * Runs the operations in their order in one transaction, each in a savepoint of its own: one that is refused
- * or fails leaves the others alone. Returns when all that was answered 0 is on the disk and the mark is
+ * Runs the operations in their order in one transaction: one that is refused or fails leaves the others
+ * alone. An operation may be run twice to that end, so it says nothing to anybody and leaves in `ops` only
+ * what the second run puts there as well. Returns when all that was answered 0 is on the disk and the mark is
  * synced. The return value is 0, or negative when the transaction as a whole failed (then every operation
  * says so); store_failure tells why.
  *

@@ -329,8 +329,8 @@ static void dump_table(sqlite3 *db, const char *table, FILE *out)
 
 char *kit_dump(struct kit *kit)
 {
-    static const char *const tables[] = {"work_order", "order_fixture", "order_board", "bundle", "credential",
-                                         "exposure",   "board",         "job",         "step",   "job_entry"};
+    static const char *const tables[] = {"work_order", "order_fixture", "order_board", "bundle",
+                                         "credential", "exposure",      "board",       "job"};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);

@@ -15,11 +15,18 @@
 
 /* ---- the database */
 
+/* What the events of ended jobs say of their credentials, one row each. */
+static const char entries_view[] =
+    "CREATE TEMP VIEW job_entry AS SELECT j.id AS job, s.value ->> 'proof' AS proof, s.value ->> 'written' "
+    "AS "
+    "written FROM job AS j JOIN event AS e ON e.seq = j.ending, json_each(e.data, '$.entries') AS s";
+
 void world_reader_open(struct world *w)
 {
     char path[256];
     snprintf(path, sizeof(path), "%s/life-%u/" STORE_DB_NAME, w->dir, w->life);
-    if (sqlite3_open_v2(path, &w->reader, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &w->reader, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_exec(w->reader, entries_view, NULL, NULL, NULL) != SQLITE_OK) {
         fprintf(stderr, "world: %s: %s\n", path, sqlite3_errmsg(w->reader));
         abort();
     }

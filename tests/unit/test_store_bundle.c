@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -328,6 +329,49 @@ static void delivered_secrets_go_on_record(void **state)
     assert_int_equal(store_rebuild(kit->store, NULL), 0);
 }
 
+/* Fails at the second secret, with one rewritten already. */
+static int rewrap_one(void *ctx, const char *bundle, int type, struct span sealed, uint8_t *out,
+                      struct err_info *reterr)
+{
+    int *n = ctx;
+    (void)bundle;
+    (void)type;
+    memset(out, 'x', sealed.len);
+    return ++*n % 2 == 0 ? err_set(reterr, ERR_REFUSED, "not this one") : 0;
+}
+
+/* Of three operations in one batch the second has changed something when it fails. */
+static void one_that_fails_half_way_leaves_nothing_and_its_neighbours_alone(void **state)
+{
+    struct kit *kit = *state;
+    assert_int_equal(kit_import(kit, "before", KIT_POOL, NULL, NULL), 0);
+    char *sealed = strdup(kit_query(kit, "SELECT group_concat(hex(sealed)) FROM credential"));
+    int asked = 0;
+    struct store_rotation rotation = {
+        .rewrap = rewrap_one, .ctx = &asked, .from = "a", .to = "b", .token_place = "", .digest_keys = ""};
+    struct store_op ops[3] = {[1] = {.kind = STORE_ROTATE, .rotation = &rotation}};
+    kit_bundle(kit, &ops[0], "first", KIT_POOL, NULL, NULL);
+    kit_bundle(kit, &ops[2], "last", KIT_POOL, NULL, NULL);
+    int64_t events = store_last_seq(kit->store);
+    assert_int_equal(store_batch(kit->store, (struct store_op *[]){&ops[0], &ops[1], &ops[2]}, 3), 0);
+
+    assert_int_equal(asked, 4); /* twice each time: the batch was run again */
+    assert_int_equal(ops[0].result, 0);
+    assert_int_equal(ops[0].import.outcome, STORE_TAKEN);
+    assert_int_equal(ops[1].result, ERR_REFUSED);
+    assert_non_null(strstr(ops[1].detail, "not this one"));
+    assert_int_equal(ops[2].result, 0);
+    assert_int_equal(ops[2].import.outcome, STORE_TAKEN);
+    assert_int_equal(store_last_seq(kit->store), events + 2);
+    assert_string_equal(
+        kit_query(kit, "SELECT group_concat(hex(sealed)) FROM credential JOIN bundle ON no = bundle"
+                       " WHERE id = 'before'"),
+        sealed);
+    assert_string_equal(kit_query(kit, "SELECT count(*) FROM meta WHERE key = 'wrapping_key'"), "0");
+    free(sealed);
+    kit_check(kit);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -337,6 +381,7 @@ int main(void)
         CASE(a_file_goes_on_record),
         CASE(delivered_secrets_go_on_record),
         CASE(stock_counts_itself),
+        CASE(one_that_fails_half_way_leaves_nothing_and_its_neighbours_alone),
         CASE(only_what_never_left_becomes_free_again),
         CASE(retiring_needs_a_reason_and_no_job),
         CASE(an_order_is_put_once),

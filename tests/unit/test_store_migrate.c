@@ -133,9 +133,20 @@ static void an_older_database_becomes_todays(void **state)
     kit_done(&kit);
 }
 
-/* Version 1 knew no keys of boards' own making. */
-static const char to_version_1[] = "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; "
-                                   "DROP TABLE slot_quarantine; PRAGMA user_version = 1";
+/* Version 3 kept steps and entries in tables of their own as well; version 1 knew no keys of boards' own
+ * making. */
+static const char to_version_1[] =
+    "ALTER TABLE job DROP COLUMN ending;"
+    "CREATE TABLE step (job TEXT NOT NULL REFERENCES job (id), n INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (job, n)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE job_entry (job TEXT NOT NULL REFERENCES job (id), n INTEGER NOT NULL,"
+    " sec_tag INTEGER NOT NULL, PRIMARY KEY (job, n)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO step SELECT id, 0, 'contact' FROM job;"
+    "INSERT INTO job_entry SELECT id, 0, 1 FROM job;"
+    "DROP INDEX job_by_outcome; CREATE INDEX job_by_outcome ON job (outcome, started);"
+    "DROP INDEX job_by_reason; CREATE INDEX job_by_reason ON job (reason, started);"
+    "DROP TABLE keygen; DROP TABLE certificate; DROP TABLE attestation; DROP TABLE slot_quarantine;"
+    "PRAGMA user_version = 1";
 
 /* What its upgrade adds is what a new database has. */
 static void version_1_becomes_todays(void **state)
@@ -145,20 +156,19 @@ static void version_1_becomes_todays(void **state)
     kit_init(&kit);
     assert_int_equal(kit_open(&kit), 0);
     static const char columns[] =
-        "SELECT group_concat(m.name || c.cid || c.name || c.type || c.\"notnull\" || c.pk, ' ')"
-        " FROM sqlite_schema m, pragma_table_xinfo(m.name) c"
-        " WHERE m.type = 'table' AND m.name IN ('attestation', 'keygen', 'certificate', 'slot_quarantine') "
-        "ORDER BY m.name, "
-        "c.cid";
+        "SELECT group_concat(x, ' ') FROM (SELECT m.name || c.cid || c.name || c.type || c.\"notnull\" || "
+        "c.pk "
+        "AS x FROM sqlite_schema m, pragma_table_xinfo(m.name) c WHERE m.name IN ('attestation', 'keygen', "
+        "'certificate', 'slot_quarantine', 'job') ORDER BY m.name, c.cid)";
     static const char indexes[] =
         "SELECT group_concat(name || ifnull(sql, ''), ';') FROM (SELECT name, sql FROM "
-        "sqlite_schema WHERE type = 'index' AND tbl_name IN ('keygen', 'certificate') "
+        "sqlite_schema WHERE type = 'index' AND tbl_name IN ('keygen', 'certificate', 'job') "
         "ORDER BY name)";
     char *wanted = strdup(kit_query(&kit, columns)), *wanted_indexes = strdup(kit_query(&kit, indexes));
     assert_int_equal(kit_meddle(&kit, to_version_1), 0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), 0);
-    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "3");
+    assert_int_equal(atoi(kit_query(&kit, "PRAGMA user_version")), STORE_VERSION);
     assert_string_equal(kit_query(&kit, columns), wanted);
     assert_string_equal(kit_query(&kit, indexes), wanted_indexes);
     free(wanted);
@@ -285,14 +295,15 @@ static void make_meddled(struct kit *kit, const char *meddle)
     kit_close(kit);
 }
 
-/* What each version has that the one before had not. */
+/* What each version has, or has no more, that the one before had. */
 static const char new_tables[] =
     "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE name IN"
-    " ('keygen', 'certificate', 'attestation', 'slot_quarantine') ORDER BY name)";
+    " ('keygen', 'certificate', 'attestation', 'slot_quarantine', 'step') ORDER BY name)";
 static const char *const tables_of_version[STORE_VERSION + 1] = {
-    [1] = "",
-    [2] = "attestation,certificate,keygen",
-    [3] = "attestation,certificate,keygen,slot_quarantine",
+    [1] = "step",
+    [2] = "attestation,certificate,keygen,step",
+    [3] = "attestation,certificate,keygen,slot_quarantine,step",
+    [4] = "attestation,certificate,keygen,slot_quarantine",
 };
 
 static void a_kill_in_this_programs_own_upgrades_leaves_one_version_or_another(void **state)
@@ -315,6 +326,7 @@ static void a_kill_in_this_programs_own_upgrades_leaves_one_version_or_another(v
         assert_int_equal(atoi(kit_query(&kit, "PRAGMA user_version")), STORE_VERSION);
         assert_string_equal(kit_query(&kit, new_tables), tables_of_version[STORE_VERSION]);
         assert_string_equal(kit_query(&kit, "SELECT id || state FROM bundle"), "pool-1installed");
+        assert_string_equal(kit_query(&kit, "SELECT kind FROM event JOIN job ON ending = seq"), "job_ended");
         kit_check(&kit);
         kit_done(&kit);
     }
@@ -332,11 +344,11 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     struct kit kit;
     kit_init(&kit);
     assert_int_equal(kit_open(&kit), 0);
-    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 4"), 0);
+    assert_int_equal(kit_meddle(&kit, "PRAGMA user_version = 99"), 0);
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), ERR_NEWER);
-    assert_non_null(strstr(kit.err.text, "version 4"));
-    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "4");
+    assert_non_null(strstr(kit.err.text, "version 99"));
+    assert_string_equal(kit_query(&kit, "PRAGMA user_version"), "99");
     kit_done(&kit);
 }
 
