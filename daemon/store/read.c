@@ -49,14 +49,15 @@ const char *const reader_texts[READER_STATEMENTS] = {
                   " s.value ->> 'proof', s.value ->> 'written', s.value ->> 'from_bundle'"
                   " FROM job j JOIN event e ON e.seq = j.ending, json_each(e.data, '$.entries') s"
                   " WHERE j.id = ?1 ORDER BY s.key",
-    /* Up to version 3 of the database each step's members had their names. */
-    [R_STEPS] = "SELECT coalesce(s.value ->> 'name', s.value ->> 0),"
-                " coalesce(s.value ->> 'started_ms', s.value ->> 1),"
-                " coalesce(s.value ->> 'duration_ms', s.value ->> 2),"
-                " coalesce(s.value ->> 'tries', s.value ->> 3), coalesce(s.value ->> 'code', s.value ->> 4),"
-                " coalesce(s.value ->> 'result', s.value ->> 5)"
-                " FROM job j JOIN event e ON e.seq = j.ending, json_each(e.data, '$.steps') s"
-                " WHERE j.id = ?1 ORDER BY s.key",
+    /* Up to version 3 of the database each step's members had their names; what is left out is 1, 0, ok. */
+    [R_STEPS] =
+        "SELECT coalesce(s.value ->> 'name', s.value ->> 0),"
+        " coalesce(s.value ->> 'started_ms', s.value ->> 1),"
+        " coalesce(s.value ->> 'duration_ms', s.value ->> 2),"
+        " coalesce(s.value ->> 'tries', s.value ->> 3, 1), coalesce(s.value ->> 'code', s.value ->> 4, 0),"
+        " coalesce(s.value ->> 'result', s.value ->> 5, 'ok')"
+        " FROM job j JOIN event e ON e.seq = j.ending, json_each(e.data, '$.steps') s"
+        " WHERE j.id = ?1 ORDER BY s.key",
     [R_DIALOGUE] = "SELECT text FROM dialogue WHERE sha256 = ?1",
     [R_BOARD] =
         "SELECT uuid, model, modem_firmware, hardware, first_seen, last_seen FROM board WHERE imei = ?1",

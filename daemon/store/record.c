@@ -166,16 +166,19 @@ static int put_dialogue(struct store *st, struct json *data, const struct ledger
     return r < 0 ? r : put_digest(data, "dialogue", &digest);
 }
 
-/* Without names, which would be most of the record; R_STEPS gives them back. */
+/* ["contact",0,12,1,0,"ok"] without names and without the last three where they are these: both would be most
+ * of the record. R_STEPS gives them back. */
 static struct json *step_json(const struct ledger_step *step)
 {
     struct json *row = json_new_array();
     int trouble = json_append_text(row, step->name);
     trouble |= json_append_i64(row, step->started_ms);
     trouble |= json_append_i64(row, step->duration_ms);
-    trouble |= json_append_i64(row, step->tries);
-    trouble |= json_append_i64(row, step->code);
-    trouble |= json_append_text(row, step->result);
+    if (step->tries != 1 || step->code != 0 || strcmp(step->result, "ok") != 0) {
+        trouble |= json_append_i64(row, step->tries);
+        trouble |= json_append_i64(row, step->code);
+        trouble |= json_append_text(row, step->result);
+    }
     if (trouble) {
         json_free(row);
         return NULL;
