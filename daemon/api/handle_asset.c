@@ -26,7 +26,9 @@ void handle_asset(const struct env *env, const struct request *r, struct respons
 
     (void)env;
     if (strcmp(r->if_none_match, asset->etag) == 0) {
-        response_octets(out, 304, NULL, "", 0);
+        /* A browser puts these headers in the place of those that it kept (RFC 9111, 4.3.4): with another
+         * kind's policy, a page that is loaded again could load nothing. */
+        response_octets(out, 304, asset->content_type, "", 0);
     } else {
         response_octets(out, 200, asset->content_type, asset->octets, *asset->len);
     }

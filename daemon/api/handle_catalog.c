@@ -102,7 +102,7 @@ void handle_openapi(const struct env *env, const struct request *r, struct respo
 {
     (void)env;
     if (strcmp(r->if_none_match, api_openapi_json_etag) == 0) {
-        response_octets(out, 304, NULL, "", 0);
+        response_octets(out, 304, "application/json", "", 0); /* as it was kept: handle_asset.c */
     } else {
         response_octets(out, 200, "application/json", api_openapi_json, api_openapi_json_len);
     }
