@@ -10,7 +10,9 @@ export class Problem extends Error {
     }
 }
 
-export async function ask(method, path, { body, timeout = 15000, accept = [] } = {}) {
+// body: an object; rows: octets of NDJSON in its place.
+export async function ask(method, path, { body, rows, timeout = 15000, accept = [] } = {}) {
+    const type = rows ? "application/x-ndjson" : body === undefined ? null : "application/json";
     let answer;
     let content = null;
     try {
@@ -18,8 +20,8 @@ export async function ask(method, path, { body, timeout = 15000, accept = [] } =
             method,
             cache: "no-store",
             signal: AbortSignal.timeout(timeout),
-            headers: body === undefined ? {} : { "Content-Type": "application/json" },
-            body: body === undefined ? undefined : JSON.stringify(body),
+            headers: type ? { "Content-Type": type } : {},
+            body: rows ?? (body === undefined ? undefined : JSON.stringify(body)),
         });
         content = await answer.json().catch(() => null);
     } catch {

@@ -1,14 +1,14 @@
 // Bundles by dropping a file. The file is looked at first: what cannot be one of bundles is not sent, and the page says
-// what it is instead. The station checks every row by itself; a row that it refuses harms no other.
-import { paths, post } from "./api.js";
+// what it is instead. The station checks every row by itself; a row that it refuses harms no other. The file goes on its
+// way (upload.js) whether or not the page stays.
 import { el, setText, symbol } from "./dom.js";
 import { size } from "./format.js";
-import { reasonRemedy, reasonTitle, refreshOrders } from "./live.js";
+import { reasonRemedy, reasonTitle } from "./live.js";
+import { tellError } from "./notices.js";
 import { table } from "./parts.js";
 import { texts } from "./texts.js";
+import { cancelImport, currentImport, importFile, isImporting, onImport } from "./upload.js";
 
-const DIGESTED = 64 * 1024 * 1024; // above that a browser would have to hold too much at once
-const LARGEST = 512 * 1024 * 1024; // what the station takes
 const HEAD = 64 * 1024;
 const ROWS = 200; // shown at once
 const t = texts.import;
@@ -17,9 +17,6 @@ const t = texts.import;
 export async function lookInto(file) {
     if (file.size === 0) {
         return { text: t.bad.empty };
-    }
-    if (file.size > LARGEST) {
-        return { text: t.bad.tooLarge(size(file.size)) };
     }
     const octets = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
     if (octets[0] === 0x50 && octets[1] === 0x4b) {
@@ -47,33 +44,6 @@ function lookAtText(head) {
     return { text: /^[^{}"]+[,;\t][^{}]*$/.test(line) ? t.bad.csv : t.bad.text, line };
 }
 
-// What the file was, for the record. Its rows are in the station already: when this cannot be told, nothing is lost.
-async function record(file, { taken, duplicate, refused }) {
-    if (file.size > DIGESTED || !crypto.subtle) {
-        return;
-    }
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
-    const sha256 = [...digest].map((octet) => octet.toString(16).padStart(2, "0")).join("");
-    await post(paths.imports, { file: file.name.slice(0, 120), format: "ndjson", sha256, taken, duplicate, refused });
-}
-
-// fetch tells nothing of how far an upload is.
-function send(file, { onProgress, onSent }) {
-    const request = new XMLHttpRequest();
-    const answer = new Promise((resolve, reject) => {
-        request.open("POST", paths.bundles);
-        request.setRequestHeader("Content-Type", "application/x-ndjson");
-        request.responseType = "json";
-        request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
-        request.upload.onload = onSent;
-        request.onload = () => (request.status === 200 ? resolve(request.response) : reject(request.response ?? {}));
-        request.onerror = () => reject({ title: texts.problem.network });
-        request.onabort = () => reject({ title: t.cancelled });
-        request.send(file);
-    });
-    return { answer, cancel: () => request.abort() };
-}
-
 function badFile(name, { text, line }) {
     return el("div.import-bad", { role: "alert" }, symbol("fail"),
         el("div", null, el("h2", null, t.bad.title), el("p", null, el("b", null, name), " "), el("p", null, text),
@@ -81,25 +51,37 @@ function badFile(name, { text, line }) {
             el("p.quiet", null, t.bad.nothing)));
 }
 
-function summary(result) {
+const endTitle = (run) => ({ failed: t.stopped, cancelled: t.cancelled })[run.state]
+    ?? (run.refused > 0 ? t.someRefused(run.refused) : run.taken > 0 ? t.allTaken : t.noneTaken);
+
+function summary(run) {
     const figure = (n, label, tone) => el("div.big", n > 0 && tone ? { "data-tone": tone } : null, el("span.big-label", null, label), el("p", null, el("b", null, n)));
-    const title = result.refused > 0 ? t.someRefused(result.refused) : result.taken > 0 ? t.allTaken : t.noneTaken;
-    return [el("header.import-head", { role: "status" }, symbol(result.refused > 0 ? "error" : "pass"), el("h2", null, title)),
-        el("section.bigs", { "aria-label": t.title }, figure(result.refused, t.refused, "fail"), figure(result.taken, t.taken), figure(result.duplicate, t.duplicate)),
-        result.refused > 0 ? el("p", null, t.mend) : null];
+    const isWhole = run.state === "done";
+    const { problem } = run;
+    return [el("header.import-head", { role: "status" }, symbol(run.refused > 0 || !isWhole ? "error" : "pass"), el("h2", null, endTitle(run)), el("span.quiet", null, run.file.name)),
+        problem ? el("p", { role: "alert" }, [problem.title, problem.message].filter((x, i, all) => x && all.indexOf(x) === i).join(": ")) : null,
+        el("section.bigs", { "aria-label": t.title }, figure(run.refused, t.refused, "fail"), figure(run.taken, t.taken), figure(run.duplicate, t.duplicate)),
+        isWhole ? null : el("p", null, t.goOn(run.rows)),
+        run.refused > 0 ? el("p", null, t.mend) : null].filter(Boolean);
 }
 
-function rowTable(rows) {
-    const order = { refused: 0, duplicate: 1, taken: 2 };
-    const sorted = [...rows].sort((a, b) => order[a.result] - order[b.result] || a.row - b.row);
+const rank = (row) => (row.result === "refused" ? 0 : row.warnings?.length ? 1 : row.result === "duplicate" ? 2 : 3);
+
+function whyOf(row) {
+    const warnings = (row.warnings ?? []).map(({ name, member, detail }) => el("span.why-detail", null, el("b", null, name.replaceAll("_", " ")), member ? ` (${member}): ` : ": ", detail));
+    return row.reason ? [el("b", null, reasonTitle(row.reason)), row.detail ? el("span.why-detail", null, row.detail) : ""] : [row.detail ?? "", ...warnings];
+}
+
+function rowTable(run) {
+    const sorted = [...run.list].sort((a, b) => rank(a) - rank(b) || a.row - b.row);
     const list = table(t.columns, ["num", "code", "", "", ""], ".import-rows");
     const signs = { refused: ["fail", "fail"], duplicate: ["aborted", "quiet"], taken: ["pass", "pass"] };
     const more = el("button.button", { type: "button" });
+    const omitted = run.taken + run.duplicate + run.refused - run.list.length;
     let shown = 0;
     const makeRow = (row) => list.row([row.row, row.id,
         el("span.badge", { "data-tone": signs[row.result]?.[1] }, symbol(signs[row.result]?.[0] ?? "error"), el("b", null, t.results[row.result] ?? row.result)),
-        row.reason ? [el("b", null, reasonTitle(row.reason)), row.detail ? el("span.why-detail", null, row.detail) : ""] : row.detail ?? "",
-        row.reason ? reasonRemedy(row.reason) : ""]);
+        whyOf(row), row.reason ? reasonRemedy(row.reason) : ""]);
     const show = () => {
         list.body.append(...sorted.slice(shown, shown + ROWS).map(makeRow));
         shown = Math.min(shown + ROWS, sorted.length);
@@ -108,7 +90,27 @@ function rowTable(rows) {
     };
     more.addEventListener("click", show);
     show();
-    return [list.root, el("p.more", null, more)];
+    return [list.root, el("p.more", null, more, omitted > 0 ? el("span.quiet", null, t.omitted(omitted)) : null)];
+}
+
+// What is seen of a run while it goes on. The words are read aloud, the figures are not: they change all the time.
+function makeProgress(file) {
+    const title = el("b", null, t.sending(file.name));
+    const bar = el("progress", { max: file.size, value: 0, "aria-label": title.textContent });
+    const text = el("span.quiet");
+    const counts = el("span.quiet");
+    const cancel = el("button.button", { type: "button", onclick: cancelImport }, t.cancel);
+    const root = el("div.import-progress", null, title, bar, text, cancel, counts, el("p", { role: "status" }));
+    return {
+        root,
+        file,
+        update(run) {
+            bar.value = run.sent;
+            setText(text, t.sent(size(run.sent), size(file.size)));
+            setText(counts, t.soFar(run));
+            setText(root.lastChild, run.state === "waiting" ? t.waiting : "");
+        },
+    };
 }
 
 export function openImport(root) {
@@ -116,52 +118,42 @@ export function openImport(root) {
     const choose = el("button.button.is-main", { type: "button", onclick: () => input.click() }, t.choose);
     const zone = el("div.drop", null, symbol("recording"), el("p.drop-title", null, t.drop), el("p.quiet", null, t.dropHow), choose, input);
     const out = el("div.import-out");
+    let progress = null;
     root.append(el("div.page", null, el("h1", null, t.title), zone, out,
         el("details.example", null, el("summary", null, t.example),
             el("pre", { tabindex: "0" }, '{"id":"pool-000017","product":"tracker","lot":"2026-W47","client_cert":"-----BEGIN CERTIFICATE-----\\n…","private_key":"-----BEGIN PRIVATE KEY-----\\n…"}'))));
 
-    function progress(file) {
-        const title = el("b", null, t.sending(file.name));
-        const bar = el("progress", { max: 1, value: 0, "aria-label": title.textContent });
-        const text = el("span.quiet");
-        const cancel = el("button.button", { type: "button" }, t.cancel);
-        out.replaceChildren(el("div.import-progress", { role: "status" }, title, bar, text, cancel));
-        return {
-            cancel,
-            at(done, all) {
-                bar.value = all > 0 ? done / all : 0;
-                setText(text, t.sent(size(done), size(all)));
-            },
-            checking() {
-                bar.removeAttribute("value");
-                setText(text, t.checking);
-            },
-        };
+    function draw(run) {
+        choose.disabled = isImporting();
+        if (!run) {
+            return;
+        }
+        zone.dataset.small = true;
+        if (!isImporting()) {
+            progress = null;
+            out.replaceChildren(...summary(run), ...(run.list.length > 0 ? rowTable(run) : []));
+            return;
+        }
+        if (progress?.file !== run.file) {
+            progress = makeProgress(run.file);
+            out.replaceChildren(progress.root);
+        }
+        progress.update(run);
     }
 
     async function take(file) {
-        choose.disabled = true;
+        if (isImporting()) {
+            tellError(t.busy);
+            return;
+        }
         zone.dataset.small = true;
         out.replaceChildren(el("p.quiet", { role: "status" }, t.reading(file.name)));
         const bad = await lookInto(file).catch(() => ({ text: t.bad.folder }));
         if (bad) {
             out.replaceChildren(badFile(file.name, bad));
-            choose.disabled = false;
-            return;
+        } else {
+            importFile(file);
         }
-        const view = progress(file);
-        const { answer, cancel } = send(file, { onProgress: view.at, onSent: view.checking });
-        view.cancel.addEventListener("click", cancel);
-        try {
-            const result = await answer;
-            record(file, result).catch(() => {});
-            refreshOrders();
-            out.replaceChildren(...summary(result).filter(Boolean), ...(result.rows.length > 0 ? rowTable(result.rows) : []));
-        } catch (problem) {
-            out.replaceChildren(el("div.import-bad", { role: "alert" }, symbol("error"),
-                el("div", null, el("h2", null, t.failed), el("p", null, problem.title ?? ""), problem.detail ? el("p", null, problem.detail) : null)));
-        }
-        choose.disabled = false;
         input.value = "";
     }
 
@@ -181,5 +173,6 @@ export function openImport(root) {
             out.replaceChildren(badFile("", { text: t.bad.many }));
         }
     });
-    return { title: t.title };
+    draw(currentImport());
+    return { title: t.title, close: onImport(draw) };
 }

@@ -10,12 +10,13 @@ import { openJob } from "./job.js";
 import { openJobs } from "./jobs.js";
 import { followKeys } from "./keys.js";
 import { begin, listen, live, reasonRemedy, reasonTitle, retryNow, stationNow } from "./live.js";
-import { hideNotice, mountNotices, tellError } from "./notices.js";
+import { hideNotice, mountNotices, tellError, tellSuccess } from "./notices.js";
 import { openOrder } from "./order.js";
 import { openOrders } from "./orders.js";
 import { openRack } from "./rack.js";
 import { closeSlot, openSlot } from "./slot.js";
 import { texts } from "./texts.js";
+import { isImporting, onImport } from "./upload.js";
 
 // Addresses: "#/job/01J…" is pages.job with ["01J…"].
 const pages = {
@@ -203,6 +204,25 @@ function tick() {
     }
 }
 
+let told = null; // the import whose end was told
+
+// An import goes on while one looks at other pages, and is told of there.
+onImport((run) => {
+    setText(nav.import, isImporting() ? texts.import.nav(Math.floor((100 * run.sent) / run.file.size)) : texts.nav.import);
+    if (isImporting() || told === run) {
+        return;
+    }
+    told = run;
+    if (page?.title !== texts.import.title) {
+        const tell = run.state === "done" && run.refused === 0 ? tellSuccess : tellError;
+        tell(texts.import.ended(run.file.name), texts.import.soFar(run));
+    }
+});
+window.addEventListener("beforeunload", (event) => {
+    if (isImporting()) {
+        event.preventDefault();
+    }
+});
 setInterval(tick, 1000);
 tick();
 updateLink();

@@ -1,7 +1,8 @@
 // Stories of the pages beside the rack, and of the rack on other screens, told one after the other on one station: the order
 // matters.
 import assert from "node:assert/strict";
-import { Rack, accessible } from "./check.mjs";
+import { createHash } from "node:crypto";
+import { accessible, drop, Rack } from "./check.mjs";
 import { Station, until } from "./station.mjs";
 import { tell } from "./stories.mjs";
 import { texts } from "../../web/texts.js";
@@ -46,6 +47,12 @@ const stories = {
             return working > 9 && said.every((n) => n === working);
         });
         await until("the verdicts", async () => (await station.slots()).every((slot) => VERDICTS.has(slot.state)));
+    },
+
+    async "a page that is loaded again is there again"() {
+        await page.reload();
+        await isLinked("live");
+        await page.locator(".tile").first().waitFor();
     },
 
     async "slots stand as they are named"() {
@@ -113,6 +120,49 @@ const stories = {
         await page.locator(".job-head", { hasText: texts.job.underWay }).waitFor();
         await page.locator(".job-head .badge", { hasText: "PASS" }).waitFor();
         await page.locator(".waterfall rect").first().waitFor();
+    },
+
+    async "a file goes in by pieces, with its own numbers of rows, and is on record"() {
+        const rows = Array.from({ length: 9000 }, (_, i) => JSON.stringify({ id: `r-${i + 1}`, product: "tracker", client_cert: "x".repeat(200), private_key: "y" }));
+        rows[7000] = station.bundles[0];
+        rows[8000] = "z".repeat(2_500_000);
+        const file = `\uFEFF${rows.join("\n")}`;
+        await go("#/import");
+        await page.locator(".drop").waitFor();
+        await drop(page, "big.ndjson", file);
+        await page.getByText(texts.import.someRefused(8999)).waitFor();
+        const listed = await page.locator(".import-rows tbody tr").evaluateAll((all) => all.map((tr) => [...tr.children].map((td) => td.textContent)));
+        assert.deepEqual([listed[0][0], listed[0][1], listed[199][0], listed[199][1]], ["1", "r-1", "200", "r-200"]);
+        const last = await page.evaluate(async () => {
+            const { currentImport } = await import("/upload.js");
+            return currentImport().list.filter(({ row }) => row > 7990 && row !== 8001).map(({ id, row, detail }) => [id, row, detail]);
+        });
+        assert.equal(last.length, 1009);
+        last.forEach(([id, row, detail]) => assert.ok(id === `r-${row}` && (!/row \d/.test(detail) || detail.includes(`row ${row}`)), `${id} ${row} ${detail}`));
+        const { events } = (await station.api("/api/v1/events?limit=1000")).body;
+        const told = events.find(({ data }) => data?.file === "big.ndjson");
+        assert.equal(told.data.sha256.toLowerCase(), createHash("sha256").update(file).digest("hex"));
+        await accessible(page, "import of many rows");
+    },
+
+    async "an import waits for a station that died, goes on by itself, and is told of on every page"() {
+        expected = /net::ERR_/;
+        await go("#/");
+        await go("#/import");
+        station.daemon.kill("SIGSTOP"); // so that the file is surely on its way when the station dies
+        await drop(page, "again.ndjson", station.bundles.join("\n"));
+        await page.locator(".import-progress").waitFor();
+        await drop(page, "another.ndjson", station.bundles[0]);
+        await page.locator('.notice[data-kind="error"]', { hasText: texts.import.busy }).waitFor();
+        await station.endDaemon("SIGKILL");
+        await page.getByText(texts.import.waiting).waitFor();
+        await go("#/jobs");
+        await page.locator("nav a", { hasText: texts.import.nav(0) }).waitFor();
+        await station.startDaemon();
+        await page.locator(".notice", { hasText: texts.import.ended("again.ndjson") }).waitFor();
+        await go("#/import");
+        await page.locator(".import-head", { hasText: texts.import.noneTaken }).waitFor();
+        assert.equal(await page.locator(".big", { hasText: texts.import.duplicate }).locator("b").textContent(), String(station.bundles.length));
     },
 
     async "an address that is none shows what is there"() {
