@@ -74,9 +74,14 @@ int app_direct_import(struct app_direct *direct, struct span piece, bool is_dry_
     if (!import) {
         return err_set(reterr, -ENOMEM, "no memory for the import");
     }
-    int r = import_feed(import, piece, reterr);
+    struct err_info why = {0};
+    int r = import_feed(import, piece, &why);
     if (r == 0) {
-        r = import_finish(import, ret, reterr);
+        r = import_finish(import, ret, &why);
+    }
+    if (r < 0) { /* of the database the import only knows that it failed */
+        const char *failure = store_failure(direct->state.store);
+        err_set(reterr, r, "%s", *failure ? failure : why.text);
     }
     import_free(import);
     return r;

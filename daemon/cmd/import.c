@@ -1,9 +1,9 @@
 /*
  * certlined import: bundles from files, folders or standard input into the store.
  *
- * NDJSON goes in pieces as it is read, however large the file is; every other format is converted whole
- * (exchange/convert.h), since its rows cannot be told from its octets. Pieces keep a request within the
- * daemon's limits and its locked memory small.
+ * NDJSON goes in pieces as it is read, however large the file is and whatever is added to its rows; every
+ * other format is converted whole (exchange/convert.h), since its rows cannot be told from its octets. Pieces
+ * keep a request within the daemon's limits and its locked memory small.
  *
  * An import that broke off may simply be run again: what was taken is a duplicate then. A file's digest and
  * what became of its rows go on record when it was read to its end.
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,14 @@
 #include "cmd/door.h"
 #include "cmd/generate.h"
 #include "cmd/pieces.h"
+#include "cmd/progress.h"
 #include "cmd/rows.h"
 #include "config.h"
 #include "exchange/convert.h"
 #include "pki/digest.h"
 #include "store/store.h"
+
+#define SHOWN_EACH 500 /* rows, where the end is not known */
 
 struct run {
     const struct cmd_args *args;
@@ -35,79 +39,55 @@ struct run {
     const struct product *product; /* of --product; NULL: not given */
     struct door door;
     struct rows rows;
-    int64_t file_size;  /* 0: not known */
-    uint32_t n_misfits; /* files that hold no bundles at all */
+    int64_t file_size;    /* 0: not known */
+    bool is_amended;      /* rows that are NDJSON get a product or a lot */
+    uint32_t rows_before; /* the piece of them that is at work */
+    uint32_t n_misfits;   /* files that hold no bundles at all */
     struct sha256 digest;
 };
 
-/* A bar where the end is known, the number of rows in any case. */
 static void show_progress(const struct run *run, const struct pieces *pieces)
 {
-    static const char full[] = "########################################";
-    enum { WIDTH = sizeof(full) - 1 };
-    if (!run->rows.shows_progress) {
-        return;
-    }
-    fprintf(stderr, "\r\033[K%s: ", run->rows.file);
-    if (run->file_size > 0) {
-        uint64_t done = pieces->n_octets - pieces->len + pieces->given, size = (uint64_t)run->file_size;
-        uint64_t shown = done < size ? done : size; /* it may have grown since */
-        int filled = (int)(WIDTH * shown / size);
-        fprintf(stderr, "[%.*s%*s] %d %%, ", filled, full, WIDTH - filled, "", (int)(100 * shown / size));
-    }
-    fprintf(stderr, "%" PRIu64 " rows", pieces->n_lines + pieces->n_given);
-    fflush(stderr);
-}
-
-/* ---- NDJSON as it is */
-
-static void refuse_overlong(struct run *run, const struct pieces *pieces)
-{
-    char detail[120];
-    (void)snprintf(detail, sizeof(detail),
-                   "the row is longer than %zu octets; is this a file with one bundle a line?", pieces->size);
-    rows_refuse(&run->rows, pieces->n_lines + 1, "row_invalid", detail);
-}
-
-static int import_pieces(struct run *run, struct pieces *pieces, struct err_info *reterr)
-{
-    for (;;) {
-        struct span piece;
-        int kind = pieces_next(pieces, &piece);
-        if (kind == PIECE_END) {
-            return 0;
-        }
-        if (kind < 0) {
-            return err_set(reterr, kind, "%s cannot be read: %s", run->rows.file, err_text(kind));
-        }
-        if (kind == PIECE_OVERLONG) {
-            refuse_overlong(run, pieces);
-            continue;
-        }
-        int r = rows_send(&run->rows, piece, pieces->n_lines, reterr);
-        if (r < 0) {
-            return r;
-        }
-        show_progress(run, pieces);
+    if (run->rows.shows_progress) {
+        progress_show(run->rows.file, pieces->n_octets - pieces->len + pieces->given,
+                      (uint64_t)run->file_size, pieces->n_lines + pieces->n_given);
     }
 }
 
-static int import_stream(struct run *run, int fd, struct err_info *reterr)
+/* ---- Ctrl-C */
+
+static volatile sig_atomic_t is_interrupted;
+
+static void on_signal(int number)
 {
-    struct pieces pieces;
-    int r = pieces_init(&pieces, fd, PIECE_MAX);
-    pieces.digest = &run->digest;
-    r = r < 0 ? err_set(reterr, r, "there is no memory to read %s", run->rows.file)
-              : import_pieces(run, &pieces, reterr);
-    pieces_done(&pieces);
-    return r;
+    (void)number;
+    is_interrupted = 1;
 }
 
-/* ---- what is converted */
+/* The piece under way is finished, so that what is counted is what was taken. A second one ends it at once.
+ */
+static void hear_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int check_interrupted(struct err_info *reterr)
+{
+    return is_interrupted ? err_set(reterr, -EINTR, "interrupted") : 0;
+}
+
+/* ---- rows that are made of something else */
 
 static int give_row(void *ctx, uint32_t number, struct span json)
 {
-    return rows_add(&((struct run *)ctx)->rows, number, json);
+    struct run *run = ctx;
+    int r = rows_add(&run->rows, number, json);
+    if (run->rows.shows_progress && number % SHOWN_EACH == 0) {
+        progress_show(run->rows.file, 0, 0, number);
+    }
+    return r < 0 ? r : check_interrupted(&run->rows.failure);
 }
 
 static int give_folder_row(void *ctx, uint32_t number, struct span json)
@@ -134,17 +114,96 @@ static struct convert_config convert_config_of(struct run *run)
                                    .ctx = run};
 }
 
+/* ---- NDJSON, a piece at a time */
+
+static void refuse_overlong(struct run *run, const struct pieces *pieces)
+{
+    char detail[120];
+    (void)snprintf(detail, sizeof(detail),
+                   "the row is longer than %zu octets; is this a file with one bundle a line?", pieces->size);
+    rows_refuse(&run->rows, pieces->n_lines + 1, "row_invalid", detail);
+}
+
+static int give_amended(void *ctx, uint32_t number, struct span json)
+{
+    struct run *run = ctx;
+    return rows_add(&run->rows, run->rows_before + number, json);
+}
+
+static int refuse_amended(void *ctx, uint32_t number, const char *why)
+{
+    struct run *run = ctx;
+    rows_refuse(&run->rows, run->rows_before + number, "row_invalid", why);
+    return 0;
+}
+
+/* Rows that name no product or lot get the one of the command line. */
+static int amend_piece(struct run *run, struct span piece, uint64_t rows_before, struct err_info *reterr)
+{
+    struct convert_config config = convert_config_of(run);
+    struct err_info why = {0};
+    config.row = give_amended;
+    config.refuse = refuse_amended;
+    run->rows_before = (uint32_t)rows_before;
+    int r = convert_ndjson(&config, piece, &why);
+    r = r == 0 ? rows_flush(&run->rows) : r;
+    if (r < 0) {
+        return err_set(reterr, r, "%s",
+                       run->rows.failure.code != 0 ? run->rows.failure.text
+                       : why.text[0]               ? why.text
+                                                   : err_text(r));
+    }
+    return 0;
+}
+
+static int import_pieces(struct run *run, struct pieces *pieces, struct err_info *reterr)
+{
+    for (;;) {
+        struct span piece;
+        int kind = pieces_next(pieces, &piece);
+        if (kind == PIECE_END) {
+            return 0;
+        }
+        if (kind < 0) {
+            return err_set(reterr, kind, "%s cannot be read: %s", run->rows.file, err_text(kind));
+        }
+        if (kind == PIECE_OVERLONG) {
+            refuse_overlong(run, pieces);
+            continue;
+        }
+        int r = run->is_amended ? amend_piece(run, piece, pieces->n_lines, reterr)
+                                : rows_send(&run->rows, piece, pieces->n_lines, reterr);
+        r = r < 0 ? r : check_interrupted(reterr);
+        if (r < 0) {
+            return r;
+        }
+        show_progress(run, pieces);
+    }
+}
+
+static int import_stream(struct run *run, int fd, struct err_info *reterr)
+{
+    struct pieces pieces;
+    int r = pieces_init(&pieces, fd, PIECE_MAX);
+    pieces.digest = &run->digest;
+    r = r < 0 ? err_set(reterr, r, "there is no memory to read %s", run->rows.file)
+              : import_pieces(run, &pieces, reterr);
+    pieces_done(&pieces);
+    return r;
+}
+
+/* ---- what is converted whole */
+
 static int convert_text(struct run *run, enum convert_format format, struct span text,
                         struct err_info *reterr)
 {
     const struct convert_config config = convert_config_of(run);
     switch (format) {
-    case CONVERT_NDJSON:
-        return convert_ndjson(&config, text, reterr);
     case CONVERT_CSV:
         return convert_csv(&config, text, reterr);
     case CONVERT_MANAGER:
         return convert_manager(&config, text, reterr);
+    case CONVERT_NDJSON: /* comes in pieces */
     case CONVERT_FOLDER:
         break;
     }
@@ -231,10 +290,10 @@ static int import_open_file(struct run *run, int fd, const struct stat *st, stru
         run->n_misfits++;
         return 0;
     }
-    bool is_as_it_is = format == CONVERT_NDJSON && !run->args->product && !run->args->lot;
+    run->is_amended = run->args->product || run->args->lot;
     run->file_size = S_ISREG(st->st_mode) ? st->st_size : 0;
     sha256_init(&run->digest);
-    int r = is_as_it_is                                        ? import_stream(run, fd, reterr)
+    int r = format == CONVERT_NDJSON                           ? import_stream(run, fd, reterr)
             : format == CONVERT_FOLDER && S_ISDIR(st->st_mode) ? import_folder(run, reterr)
                                                                : import_whole(run, format, fd, reterr);
     rows_clear_progress(&run->rows);
@@ -272,9 +331,8 @@ static int finish(struct run *run, int r, struct err_info *info)
     }
     info->code = r;
     if (n->taken > 0 && !run->rows.is_dry_run) {
-        fprintf(
-            stderr,
-            "certlined: what was taken stays; import again when it is mended, those rows are duplicates\n");
+        fprintf(stderr, "certlined: what was taken stays; import again%s, those rows are duplicates\n",
+                r == -EINTR ? "" : " when it is mended");
     }
     return cmd_complain(info);
 }
@@ -351,7 +409,10 @@ int cmd_import(const struct cmd_args *args)
         made.format = convert_format_name(CONVERT_CSV);
         run.args = &made;
     }
-    r = r == CMD_DONE ? import_all(&run) : r;
+    if (r == CMD_DONE) {
+        hear_signals();
+        r = import_all(&run);
+    }
     config_free(config);
     return r;
 }

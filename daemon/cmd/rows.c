@@ -10,11 +10,12 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "cmd/pieces.h"
+#include "cmd/progress.h"
 
 void rows_clear_progress(const struct rows *rows)
 {
     if (rows->shows_progress) {
-        fputs("\r\033[K", stderr);
+        progress_clear();
     }
 }
 

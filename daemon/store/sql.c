@@ -46,8 +46,10 @@ static int fail(struct sql *db, int code)
 {
     int result = ERR_STORE;
     const char *text = "the database refused";
+    /* The index of the WAL could not be made as large as it is to be. */
+    int plain = code == SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : code & 0xFF;
     for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
-        if (failures[i].code == (code & 0xFF)) {
+        if (failures[i].code == plain) {
             result = failures[i].result;
             text = failures[i].text;
             break;

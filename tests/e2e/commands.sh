@@ -203,6 +203,26 @@ wait "$daemon" || code=$?
 daemon=
 [ "$code" = 0 ] || fail "serve ended with $code"
 
+# Rows that get a lot come in pieces as well, and keep their numbers; an import that is interrupted says what it took.
+expect 3 import -c "$config" --lot M "$dir/large.ndjson"
+says out "^$dir/large.ndjson:$((copies + 1)): key_mismatch: .*row $((copies + 1))"
+says out "^taken 0, duplicate $((copies + 1)), refused 1\$"
+mkfifo "$dir/slow"
+"$CERTLINED" import -c "$config" - <"$dir/slow" >"$dir/out" 2>"$dir/err" &
+import=$!
+exec 8>"$dir/slow"
+head -c 1200000 "$dir/large.ndjson" >&8
+until [ "$(sed -n 's/^SigCgt:.*\(.\)$/\1/p' "/proc/$import/status")" = 2 ]; do kill -0 $import; done
+kill -INT $import
+{ tail -c +1200001 "$dir/large.ndjson"; cat "$dir/large.ndjson" "$dir/large.ndjson"; } >&8 2>/dev/null || true
+exec 8>&-
+code=0
+wait $import || code=$?
+[ "$code" = 1 ] || fail "an import that was interrupted ends with $code"
+says err "interrupted"
+taken=$(sed -n 's/^taken 0, duplicate \([0-9]*\), refused [01]$/\1/p' "$dir/out")
+[ "$taken" -gt 0 ] && [ "$taken" -le $((2 * copies)) ] || fail "an import that was interrupted took '$taken'"
+
 # What the station took is there without it.
 { row b3 b3; row b4 b4; } >"$dir/again.ndjson"
 expect 0 import -c "$config" "$dir/again.ndjson"

@@ -79,3 +79,16 @@ equal "exit status" 0 "$(cat "$dir/code")"
 grep -q 'no new board is taken: store_failed' "$log" || fail "no word of the trouble in the log"
 start_station # on what that left
 check_chain >/dev/null
+
+### without a station an import says the same, and is done again when there is room
+
+end_station TERM
+rm -r "$dir/made"
+make_bundles 3
+sed -i 's/"id": "b-/"id": "c-/' "$dir/bundles.ndjson"
+fill_disk
+equal "import" 1 "$(import_bundles >"$dir/out" 2>&1 && echo 0 || echo $?)"
+grep -q -i "disk.*full\|no space" "$dir/out" || fail "no word of the disk: $(cat "$dir/out")"
+free_disk
+import_bundles >"$dir/out"
+equal "import" "taken 3, duplicate 0, refused 0" "$(tail -n 1 "$dir/out")"

@@ -15,6 +15,7 @@
 
 #include "cmd/http_client.h"
 #include "cmd/pieces.h"
+#include "cmd/progress.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
 
@@ -273,6 +274,37 @@ static void a_descriptor_that_cannot_be_read_is_said(void **state)
     pieces_done(&pieces);
 }
 
+/* ---- progress */
+
+static void progress_is_one_line(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned columns;
+        const char *file;
+        uint64_t done, size, rows;
+        const char *line;
+    } rows[] = {
+        {79, "b.ndjson", 0, 100, 0, "b.ndjson: [                                        ] 0 %, 0 rows"},
+        {79, "b.ndjson", 50, 100, 7, "b.ndjson: [####################                    ] 50 %, 7 rows"},
+        {79, "b.ndjson", 200, 100, 9, "b.ndjson: [########################################] 100 %, 9 rows"},
+        {79, "-", 12345, 0, 12, "-: 12 rows"},
+        {79, "/srv/deliveries/2026/week-47/b.ndjson", 50, 100, 7,
+         "...26/week-47/b.ndjson: [####################                    ] 50 %, 7 rows"},
+        {30, "/srv/deliveries/b.ndjson", 50, 100, 7, "...ries/b.ndjson: 50 %, 7 rows"},
+        {16, "b.ndjson", 50, 100, 7, "on: 50 %, 7 rows"},
+        {2, "b.ndjson", 0, 0, 7, ": 7 rows"}, /* a row's number is not cut */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char line[256];
+        size_t n = progress_compose(line, sizeof(line), rows[i].columns, rows[i].file, rows[i].done,
+                                    rows[i].size, rows[i].rows);
+        if (strcmp(line, rows[i].line) != 0) {
+            fail_msg("row %zu: \"%s\" (%zu)", i, line, n);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +316,7 @@ int main(void)
         cmocka_unit_test(nobody_there_is_told_apart),
         cmocka_unit_test(lines_come_in_pieces),
         cmocka_unit_test(a_descriptor_that_cannot_be_read_is_said),
+        cmocka_unit_test(progress_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
