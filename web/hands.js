@@ -1,6 +1,8 @@
-// What needs hands, the oldest first. Boards that all wait for the same thing are one line.
+// What needs hands, the oldest first. Boards that all wait for the same thing are one line. Above them, the fixtures whose
+// work has ended, and how many boards can be taken out.
 import { links } from "./api.js";
 import { isUnserved } from "./commands.js";
+import { countsOf } from "./cue.js";
 import { el, keyed, setAttribute, setHidden, setSymbol, setText, symbol } from "./dom.js";
 import { faceOf } from "./faces.js";
 import { age } from "./format.js";
@@ -78,8 +80,9 @@ function updateRow({ parts: p }, item, hasFixtures) {
 export function makeHands(onChoose) {
     const count = el("span.count");
     const none = el("p.calm", null, symbol("pass"), el("span", null, el("b", null, texts.hands.none), " ", texts.hands.noneHow));
+    const ended = el("ul.ended");
     const list = el("ul.hands-list");
-    const root = el("section.hands", null, el("h2", null, texts.hands.title, " ", count), none, list);
+    const root = el("section.hands", null, el("h2", null, texts.hands.title, " ", count), ended, none, list);
     let items = [];
 
     list.addEventListener("keydown", (event) => {
@@ -101,7 +104,10 @@ export function makeHands(onChoose) {
             items = collect();
             const n = items.reduce((sum, item) => sum + (item.count ?? 1), 0);
             setText(count, n > 0 ? n : "");
-            setHidden(none, n > 0 || !live.isLoaded);
+            const done = live.station.fixtures.map(({ name }) => ({ name, ...countsOf(name) })).filter(({ working, passed }) => working === 0 && passed > 0);
+            setHidden(none, n > 0 || done.length > 0 || !live.isLoaded);
+            keyed(ended, done, ({ name }) => name, ({ name }) => el("li", null, symbol("pass"), el("b", null, texts.ended.title(name)), el("span")),
+                (line, { passed }) => setText(line.lastChild, texts.ended.takeOut(passed)));
             const hasFixtures = live.station.fixtures.length > 1;
             keyed(list, items, (item) => item.id, (item) => makeRow(item, onChoose), (row, item) => updateRow(row, item, hasFixtures));
         },

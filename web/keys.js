@@ -28,7 +28,7 @@ export function openKeys() {
     dialog.showModal();
 }
 
-// hooks: find(text), field, go(page), page(event) and escape(), which say whether they used the key.
+// hooks: find(text), field, go(page), sound(), page(event) and escape(), which say whether they used the key.
 export function followKeys(hooks) {
     let code = "";
     let lastAt = -Infinity;
@@ -43,6 +43,8 @@ export function followKeys(hooks) {
             goAt = performance.now();
         } else if (event.key === "/") {
             hooks.field.focus();
+        } else if (event.key === "m") {
+            hooks.sound();
         } else if (event.key === "?") {
             openKeys();
         } else {

@@ -2,6 +2,7 @@
 import { get, links, paths } from "./api.js";
 import { openBoard } from "./board.js";
 import { disarm } from "./commands.js";
+import { followEnds, makeSound } from "./cue.js";
 import { el, setAttribute, setHidden, setSymbol, setText, symbol } from "./dom.js";
 import { faceOf } from "./faces.js";
 import { clockTime } from "./format.js";
@@ -41,11 +42,12 @@ const linkSign = symbol("link");
 const linkWord = el("span.link-word");
 const linkState = el("p.link", { role: "status" }, linkSign, linkWord);
 const clock = el("time.clock");
+const sound = makeSound();
 const header = el("header.top", null,
     el("a.brand", { href: links.rack }, el("img", { src: "/icon.svg", alt: "", width: 28, height: 28 }), el("span.brand-name", null, texts.product), station),
     el("nav", { "aria-label": texts.product }, Object.values(nav)),
     el("form.find", { role: "search", onsubmit: onFind }, field, el("kbd", { "aria-hidden": "true" }, "/")),
-    linkState, clock);
+    sound.button, linkState, clock);
 
 const bannerTitle = el("b");
 const bannerText = el("span");
@@ -176,11 +178,17 @@ function onFind(event) {
 
 document.body.prepend(el("a.skip", { href: "#page", onclick: (e) => { e.preventDefault(); main.focus(); } }, texts.skip), header, banner, main);
 mountNotices(document.body);
+document.body.append(followEnds((text, isGood) => {
+    if (!page?.isRack) {
+        (isGood ? tellSuccess : tellError)(text);
+    }
+}));
 followKeys({
     find,
     field,
     go: (name) => { location.hash = links[name]; },
     page: (event) => page?.key?.(event) ?? false,
+    sound: sound.toggle,
     escape: () => disarm() || hideNotice(),
 });
 listen((kind) => {

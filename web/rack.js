@@ -205,6 +205,7 @@ export function openRack(root, { slotId } = {}) {
     draw();
     return {
         title: texts.rack.title,
+        isRack: true,
         key,
         select,
         close() {

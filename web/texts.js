@@ -184,6 +184,12 @@ export const texts = {
         slotWarning: "Slot warning",
         now: "now",
     },
+    ended: {
+        title: (fixture) => `${fixture} is done`,
+        takeOut: (n) => `Take out the ${many(n, "board", "boards")} that passed.`,
+        said: (fixture, passed, needing) => [`${fixture} is done`, `${passed} passed`, needing > 0 ? `${needing} ${needing === 1 ? "needs" : "need"} hands` : ""].filter(Boolean).join(", "),
+    },
+    sound: { on: "Sound on", off: "Sound off", blocked: "Sound: press a key" },
     focus: {
         title: "Selected slot",
         none: "No slot selected",
@@ -237,6 +243,7 @@ export const texts = {
             ["1 … 9 Enter", "Type a slot's number to select it"],
             ["/", "Search field"],
             ["G then R O J I", "Go to rack, work orders, jobs, import"],
+            ["M", "Sound at the end of a rack's work, on or off"],
             ["Scanner", "Scan a board, a work order or a slot on any page"],
             ["?", "This list"],
         ],

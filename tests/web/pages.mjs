@@ -49,6 +49,30 @@ const stories = {
         await until("the verdicts", async () => (await station.slots()).every((slot) => VERDICTS.has(slot.state)));
     },
 
+    async "the end of a rack's work is shown, said and sounded"() {
+        await page.keyboard.press("m", { delay: 80 });
+        await page.getByRole("button", { name: texts.sound.on }).waitFor();
+        await page.evaluate(() => {
+            window.tones = [];
+            const { start } = OscillatorNode.prototype;
+            OscillatorNode.prototype.start = function (...when) {
+                window.tones.push(this.frequency.value);
+                start.apply(this, when);
+            };
+        });
+        await page.locator(".ended li", { hasText: texts.ended.title("left") }).getByText(texts.ended.takeOut(4)).waitFor();
+        await page.locator(".ended li", { hasText: texts.ended.title("rack-of-hall-7") }).getByText(texts.ended.takeOut(11)).waitFor();
+        await station.control("left", "unplug 4");
+        await rack.says("left/L4", texts.state.absent);
+        await page.locator(".ended li", { hasText: "left" }).getByText(texts.ended.takeOut(3)).waitFor();
+        await go("#/orders");
+        await station.control("left", "plug 4");
+        await page.locator(".notice", { hasText: texts.ended.said("left", 4, 2) }).waitFor();
+        await page.getByRole("status").filter({ hasText: texts.ended.said("left", 4, 2) }).first().waitFor({ state: "attached" });
+        assert.equal((await page.evaluate(() => window.tones)).length, 3);
+        await go("#/");
+    },
+
     async "a page that is loaded again is there again"() {
         await page.reload();
         await isLinked("live");
