@@ -14,6 +14,7 @@ import { begin, listen, live, reasonRemedy, reasonTitle, retryNow, stationNow } 
 import { hideNotice, mountNotices, tellError, tellSuccess } from "./notices.js";
 import { openOrder } from "./order.js";
 import { openOrders } from "./orders.js";
+import { followScrolling } from "./place.js";
 import { openRack } from "./rack.js";
 import { closeSlot, openSlot } from "./slot.js";
 import { texts } from "./texts.js";
@@ -56,6 +57,7 @@ const bannerRetry = el("button.button", { type: "button", onclick: retryNow }, t
 const bannerSign = symbol("unlink");
 const banner = el("div.banner", { hidden: true }, bannerSign, el("p", { role: "alert" }, bannerTitle, " ", bannerText), bannerCount, bannerRetry);
 const main = el("main", { id: "page", tabindex: "-1" });
+const findPlace = followScrolling(main);
 
 function updateLink() {
     const { state, retryAt } = live.link;
@@ -112,8 +114,8 @@ function go() {
         setAttribute(a, "aria-current", key === entry.nav ? "page" : null);
     }
     main.className = `is-${name || "rack"}`;
-    main.scrollTop = 0;
     page = entry.open(main, rest) ?? {};
+    findPlace();
     updateTitle();
 }
 

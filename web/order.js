@@ -60,7 +60,7 @@ function makeStock() {
     };
 }
 
-function makeWhy() {
+function makeWhy(jobList) {
     const list = el("ol.why");
     const none = el("p.quiet", null, t.whyNone);
     return {
@@ -69,7 +69,7 @@ function makeWhy() {
             const rows = stopped.slice(0, ROWS);
             setHidden(none, rows.length > 0);
             keyed(list, rows, (row) => `${row.outcome} ${row.reason}`,
-                (row) => el("li", null, outcomeBadge(row.outcome), el("span", null, reasonTitle(row.reason)), el("meter", { min: 0, "aria-label": reasonTitle(row.reason) }), el("b.num")),
+                (row) => el("li", null, outcomeBadge(row.outcome), el("button.as-link", { type: "button", onclick: () => jobList.show({ outcome: row.outcome, reason: row.reason }) }, reasonTitle(row.reason)), el("meter", { min: 0, "aria-label": reasonTitle(row.reason) }), el("b.num")),
                 (li, row) => {
                     li.children[2].max = rows[0].jobs;
                     li.children[2].value = row.jobs;
@@ -90,7 +90,7 @@ function makePage(order, jobList) {
     const state = el("span.state");
     const close = makeClose(order);
     const stock = makeStock();
-    const why = makeWhy();
+    const why = makeWhy(jobList);
     const factBox = el("div");
     let shown = order;
     const nodes = [

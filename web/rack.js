@@ -8,6 +8,7 @@ import { columnsFor, walk } from "./geometry.js";
 import { makeHands } from "./hands.js";
 import { listen, live, orderOf, slotsOf } from "./live.js";
 import { tellError, tellSuccess } from "./notices.js";
+import { keep, kept } from "./place.js";
 import { makeFocusCard, openSlot } from "./slot.js";
 import { makeStrip } from "./strip.js";
 import { texts } from "./texts.js";
@@ -15,7 +16,7 @@ import { followQuestions, makeTile, updateTile } from "./tile.js";
 
 const WALK = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
-let selected = null; // the id of a slot; stays from visit to visit
+let selected = kept("slot"); // its id; stays from visit to visit, and through a reload
 
 export function openRack(root, { slotId } = {}) {
     const racks = el("div.racks", { tabindex: "-1" });
@@ -169,6 +170,7 @@ export function openRack(root, { slotId } = {}) {
         if (id && id !== selected) {
             disarm();
             selected = id;
+            keep("slot", id);
             drawSelection();
         }
     });

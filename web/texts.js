@@ -307,7 +307,7 @@ export const texts = {
         none: "No job matches",
         noneHow: "Jobs appear here as soon as a board was worked on.",
         columns: ["Started", "Verdict", "Reason", "Slot", "IMEI", "Order", "Took"],
-        filter: { outcome: "Verdict", reason: "Reason", slot: "Slot", imei: "IMEI", any: "Any" },
+        filter: { outcome: "Verdict", reason: "Reason", slot: "Slot", imei: "IMEI", from: "From", to: "To", any: "Any" },
         older: "Older jobs",
         shown: (n) => `${many(n, "job", "jobs")} shown`,
         clear: "Clear filter",

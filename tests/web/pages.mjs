@@ -146,6 +146,49 @@ const stories = {
         await page.locator(".waterfall rect").first().waitFor();
     },
 
+    async "filters stand in the address, and back and reload lead to the same place"() {
+        const rows = page.locator(".jobs tbody tr");
+        await go("#/jobs");
+        await rows.nth(18).waitFor();
+        const all = await rows.count();
+        await page.getByLabel(texts.jobs.filter.outcome, { exact: true }).selectOption("FAIL");
+        await until("two jobs", async () => await rows.count() === 2);
+        assert.match(page.url(), /#\/jobs\?outcome=FAIL$/);
+        await page.getByLabel(texts.jobs.filter.from, { exact: true }).fill("2001-01-01T00:00");
+        await page.getByLabel(texts.jobs.filter.to, { exact: true }).fill("2001-01-02T00:00");
+        await page.getByText(texts.jobs.none).waitFor();
+        await page.getByRole("button", { name: texts.jobs.clear }).click();
+        await until("all jobs", async () => await rows.count() === all);
+        await page.evaluate(() => { document.querySelector("main").scrollTop = 150; });
+        await page.waitForFunction(() => history.state?.top === 150);
+        await rows.nth(9).locator("a").first().click();
+        await page.locator(".job-head").waitFor();
+        assert.equal(await page.evaluate(() => document.querySelector("main").scrollTop), 0);
+        await page.goBack();
+        await page.waitForFunction(() => document.querySelector("main").scrollTop === 150);
+        await page.reload();
+        await page.waitForFunction(() => document.querySelector("main").scrollTop === 150);
+        await page.goto(`${station.url}/#/jobs?reason=digest_mismatch`);
+        await page.reload();
+        await until("one job", async () => await rows.count() === 1);
+        assert.equal(await page.getByLabel(texts.jobs.filter.reason, { exact: true }).inputValue(), "digest_mismatch");
+    },
+
+    async "what stopped boards leads to their jobs"() {
+        await go(`#/order/${LONG}`);
+        await page.locator(".why button").first().waitFor();
+        await page.locator(".why li", { hasText: "FAIL" }).first().locator("button").click();
+        await until("one job", async () => await page.locator(".jobs tbody tr").count() === 1);
+        assert.match(page.url(), /outcome=FAIL&reason=/);
+    },
+
+    async "a selected slot stays selected when the page is loaded again"() {
+        await go("#/");
+        await rack.tile("left/L5").focus();
+        await page.reload();
+        await page.locator(".focus-name", { hasText: "left/L5" }).waitFor();
+    },
+
     async "a file goes in by pieces, with its own numbers of rows, and is on record"() {
         const rows = Array.from({ length: 9000 }, (_, i) => JSON.stringify({ id: `r-${i + 1}`, product: "tracker", client_cert: "x".repeat(200), private_key: "y" }));
         rows[7000] = station.bundles[0];
