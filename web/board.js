@@ -1,10 +1,10 @@
 // One board, by its IMEI: who it is, where it is now, the bundles it was given, and its jobs.
 import { get, links, paths } from "./api.js";
 import { el, facts } from "./dom.js";
-import { grouped, when } from "./format.js";
+import { grouped } from "./format.js";
 import { makeJobList } from "./joblist.js";
 import { live } from "./live.js";
-import { loading, panel, table } from "./parts.js";
+import { loading, panel, stamp, table } from "./parts.js";
 import { texts } from "./texts.js";
 
 const t = texts.board;
@@ -38,8 +38,8 @@ export function openBoard(root, [imei]) {
                 [t.facts.modem_firmware, board.modem_firmware],
                 [t.facts.hardware, board.hardware],
                 [t.facts.uuid, board.uuid, true],
-                [t.facts.first_seen, when(board.first_seen)],
-                [t.facts.last_seen, when(board.last_seen)],
+                [t.facts.first_seen, stamp(board.first_seen)],
+                [t.facts.last_seen, stamp(board.last_seen)],
             ], ".is-wide"),
             bundles(board), panel(t.jobs, jobs.root)];
     });

@@ -9,15 +9,17 @@ export function clockTime(date) {
     return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+export const dayOf = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+
+export const isToday = (date) => date.toDateString() === new Date(stationNow()).toDateString();
+
 // "2026-11-20 09:15:02", without the date when it is today.
 export function when(rfc3339) {
     if (!rfc3339) {
         return texts.none;
     }
     const date = new Date(rfc3339);
-    const today = new Date(stationNow());
-    const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-    return date.toDateString() === today.toDateString() ? clockTime(date) : `${day} ${clockTime(date)}`;
+    return isToday(date) ? clockTime(date) : `${dayOf(date)} ${clockTime(date)}`;
 }
 
 export function age(ms) {

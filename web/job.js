@@ -2,9 +2,9 @@
 import { get, links, paths } from "./api.js";
 import { el, facts, svg } from "./dom.js";
 import { detailOf, faceOf, isWorking, stepName } from "./faces.js";
-import { grouped, shortDigest, took, when } from "./format.js";
+import { grouped, shortDigest, took } from "./format.js";
 import { listen, live, reasonsAsked, reasonTitle } from "./live.js";
-import { loading, outcomeBadge, panel, table } from "./parts.js";
+import { loading, outcomeBadge, panel, stamp, table } from "./parts.js";
 import { texts } from "./texts.js";
 
 const t = texts.job;
@@ -31,8 +31,8 @@ function factList(job) {
         [t.facts.product, job.product],
         [t.facts.bundle, job.bundle ? `${job.bundle} (${texts.order.stockState[job.bundle_state] ?? job.bundle_state ?? ""})` : null],
         [t.facts.proof, job.proof],
-        [t.facts.started, when(job.started)],
-        [t.facts.ended, job.ended ? when(job.ended) : null],
+        [t.facts.started, stamp(job.started)],
+        [t.facts.ended, job.ended ? stamp(job.ended) : null],
         [t.facts.unit_serial, job.unit_serial],
         [t.facts.operator, job.operator],
         [t.facts.uuid, job.uuid, true],

@@ -1,9 +1,9 @@
 // A list of jobs with filters, newest first. New jobs come in by themselves.
 import { get, links, paths } from "./api.js";
 import { el, keyed, setHidden, setText } from "./dom.js";
-import { took, when } from "./format.js";
+import { took } from "./format.js";
 import { listen, live, reasonTitle } from "./live.js";
-import { choice, field, outcomeBadge, problemBox, table } from "./parts.js";
+import { choice, field, outcomeBadge, problemBox, stamp, table } from "./parts.js";
 import { keep, keepQuery, kept, queryNow } from "./place.js";
 import { texts } from "./texts.js";
 
@@ -19,7 +19,7 @@ function fillRow(row, job) {
     }
     row.shown = text;
     const cells = [
-        el("a", { href: links.job(job.id) }, when(job.started)),
+        el("a", { href: links.job(job.id) }, stamp(job.started)),
         outcomeBadge(job.outcome),
         job.reason && job.reason !== "ok" ? reasonTitle(job.reason) : "",
         job.slot,

@@ -1,11 +1,11 @@
 // One work order: how far it is, how good it is, whether its bundles last, and its jobs.
 import { get, paths, post } from "./api.js";
 import { el, facts, setHidden, setText, symbol, keyed } from "./dom.js";
-import { shortDigest, when } from "./format.js";
+import { shortDigest } from "./format.js";
 import { makeJobList } from "./joblist.js";
 import { listen, reasonTitle, takeOrder } from "./live.js";
 import { tellError, tellSuccess } from "./notices.js";
-import { loading, outcomeBadge, panel } from "./parts.js";
+import { loading, outcomeBadge, panel, stamp } from "./parts.js";
 import { inWorkOf, shortOf } from "./strip.js";
 import { texts } from "./texts.js";
 
@@ -134,8 +134,8 @@ function makePage(order, jobList) {
                 [t.facts.version, shortDigest(now.product_version), true],
                 [t.facts.lot, now.lot || t.anyLot],
                 [t.facts.fixtures, now.fixtures.join(", ")],
-                [t.facts.opened, when(now.opened)],
-                [t.facts.closed, now.closed ? when(now.closed) : null],
+                [t.facts.opened, stamp(now.opened)],
+                [t.facts.closed, now.closed ? stamp(now.closed) : null],
             ], ".is-wide"));
         }
     }

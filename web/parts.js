@@ -1,6 +1,7 @@
 // Pieces that several pages have: a verdict in a line, a page that loads, a list that goes on.
 import { el, symbol } from "./dom.js";
 import { outcomes } from "./faces.js";
+import { dayOf, isToday, when } from "./format.js";
 import { reasonsAsked } from "./live.js";
 import { texts } from "./texts.js";
 
@@ -8,6 +9,12 @@ export function outcomeBadge(outcome, isLarge = false) {
     const look = outcomes[outcome] ?? { tone: "busy", symbol: "busy" };
     return el(isLarge ? "span.badge.is-large" : "span.badge", { "data-tone": look.tone }, symbol(look.symbol),
         el("b", null, outcome ? texts.outcome[outcome] ?? outcome : texts.outcome.NONE));
+}
+
+// A time whose date stands on paper even when it is today's.
+export function stamp(rfc3339) {
+    const date = new Date(rfc3339);
+    return rfc3339 ? el("time", { datetime: rfc3339, "data-day": isToday(date) ? dayOf(date) : null }, when(rfc3339)) : texts.none;
 }
 
 // Shows "loading", or what was there, until `load` has given nodes, or what went wrong with a way to try again.

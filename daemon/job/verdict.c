@@ -137,7 +137,7 @@ static const struct reason_text reasons[] = {
         "Take the board out."),
     ROW(duplicate_imei, "Same IMEI twice",
         "Two boards answer with the same IMEI, at once or one after the other.",
-        "Take both out and hand them to an engineer."),
+        "Take out all that have it and hand them to an engineer."),
     ROW(quarantined, "Slot in quarantine", "This slot failed board after board.",
         "Use another slot until this one is repaired and released."),
     ROW(timeout, "Took too long", "The job passed its limit.", "Put the board back once."),

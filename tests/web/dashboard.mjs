@@ -123,7 +123,8 @@ const stories = {
         await rack.says(SILENT, texts.state.absent);
         await station.control("rack1", "plug 4");
         await rack.says(SILENT, "PASS");
-        await page.getByText(texts.hands.noneHow).waitFor();
+        await page.waitForFunction(() => document.querySelectorAll(".hand").length === 0);
+        await page.getByText(texts.ended.takeOut(slow.boards)).waitFor();
         await station.control("rack1", "unplug 3");
         await rack.says("rack1/003", texts.state.absent);
         await station.control("rack1", "plug 3"); // passed before: compared only
