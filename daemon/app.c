@@ -69,16 +69,20 @@ struct app {
 static void tell_orders(void *ctx)
 {
     struct app *app = ctx;
-    struct store_open_order *open = calloc(STATION_SLOTS_MAX, sizeof(*open));
-    struct station_order *orders = calloc(STATION_SLOTS_MAX, sizeof(*orders));
     struct err_info why = {0};
-    int n =
-        open && orders ? store_read_open_orders(app->orders_reader, open, STATION_SLOTS_MAX, &why) : -ENOMEM;
+    struct store_open_order *open = NULL;
+    struct station_order *orders = NULL;
+    int n = store_read_open_orders(app->orders_reader, NULL, 0, &why);
+    if (n > 0) { /* nobody but this thread opens one meanwhile */
+        open = calloc((size_t)n, sizeof(*open));
+        orders = calloc((size_t)n, sizeof(*orders));
+        n = open && orders ? store_read_open_orders(app->orders_reader, open, (size_t)n, &why) : -ENOMEM;
+    }
     if (n < 0) {
         log_sys("store", LOG_LEVEL_ERROR, "the open orders cannot be read: %s", why.text);
     }
     uint32_t known = 0;
-    for (int i = 0; i < n && i < STATION_SLOTS_MAX; i++) {
+    for (int i = 0; i < n; i++) {
         const struct product *product = config_find_product(app->config, open[i].product);
         if (!product || strcmp(product->version, open[i].version) != 0) {
             log_sys("store", LOG_LEVEL_WARNING,
@@ -255,18 +259,25 @@ static int source_import_feed(void *ctx, void *session, struct span octets, stru
     return import_feed(session, octets, reterr);
 }
 
+/* What it took would stay with the thread that read it. */
+static void end_import(struct import *import)
+{
+    import_free(import);
+    (void)malloc_trim(0);
+}
+
 static int source_import_finish(void *ctx, void *session, struct json **ret, struct err_info *reterr)
 {
     (void)ctx;
     int r = import_finish(session, ret, reterr);
-    import_free(session);
+    end_import(session);
     return r;
 }
 
 static void source_import_cancel(void *ctx, void *session)
 {
     (void)ctx;
-    import_free(session);
+    end_import(session);
 }
 
 static size_t count_named(const struct config *c)

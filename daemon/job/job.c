@@ -11,6 +11,7 @@
 #include "job/job.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "job/check.h"
@@ -80,6 +81,9 @@ static void forget_secrets(struct job *job)
         job->has_framed = false;
     }
     wipe((uint8_t *)job->msg.keygen.reply, sizeof(job->msg.keygen.reply));
+    if (job->msg.product && job->msg.product->signs_commands) {
+        wipe((uint8_t *)job->msg.commands, sizeof(job->msg.commands));
+    }
     job->msg.keygen.reply_len = 0;
     job->msg.content_len = 0;
 }
@@ -831,16 +835,28 @@ void job_give_back_msg(struct job *job)
 
 /* ---- from outside ---- */
 
+/* Not the long parts, of which a counter says how many there are. */
+static void clear(struct job *job)
+{
+    memset(job, 0, offsetof(struct job, msg));
+    memset(&job->msg, 0, offsetof(struct ledger_msg, steps));
+}
+
 void job_init(struct job *job, const struct job_config *config)
 {
-    *job = (struct job){.config = *config, .phase = JOB_IDLE};
+    clear(job);
+    job->config = *config;
 }
 
 void job_start(struct job *job, const struct job_begin *begin, int64_t now_us)
 {
     assert(!job->msg_is_out);
     struct job_config config = job->config;
-    *job = (struct job){.config = config, .begin = *begin, .started_us = now_us, .cfun_found = -1};
+    clear(job);
+    job->config = config;
+    job->begin = *begin;
+    job->started_us = now_us;
+    job->cfun_found = -1;
     job->limit_us = job->resume_us = job->msg_resume_us = job->chunk_until_us = TIME_NEVER;
     job->is_chunked = begin->is_chunked;
     job->verdict.reason = job->stop.reason = REASON_NONE;

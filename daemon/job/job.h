@@ -21,11 +21,10 @@
 #include "job/product.h"
 #include "job/verdict.h"
 
-#define JOB_LINE_SIZE   8704 /* a read's quoted content (8,000) and its row */
-#define JOB_SPLICE_SIZE 192
-#define JOB_HEAD_SIZE   256 /* a command without content: %KEYGEN has attributes */
-#define JOB_CONTENT_SIZE                                                                                     \
-    16352 /* sealed or canonical contents of one board, all entries; four pages of secret memory */
+#define JOB_LINE_SIZE     8704 /* a read's quoted content (8,000) and its row */
+#define JOB_SPLICE_SIZE   192
+#define JOB_HEAD_SIZE     256   /* a command without content: %KEYGEN has attributes */
+#define JOB_CONTENT_SIZE  16352 /* sealed or canonical contents of one board, all entries */
 #define JOB_DIALOGUE_SIZE 12288
 #define JOB_ROWS_MAX      64
 
@@ -111,7 +110,6 @@ struct job {
     struct contact contact;
     struct dialogue dialogue;
     struct frames frames;
-    struct ledger_msg msg;
     bool msg_is_wanted; /* to be fetched by the station */
     bool msg_is_out;    /* lent */
     uint8_t msg_failures;
@@ -191,8 +189,7 @@ struct job {
     uint8_t list_tag;   /* which of the product's tags is listed, with lists_by_tag */
 
     struct job_entry entries[PRODUCT_ENTRIES_MAX];
-    uint32_t n_before;
-    struct cmng_row before[LEDGER_ROWS_MAX]; /* as found */
+    uint32_t n_before; /* in `before` */
     char head[JOB_HEAD_SIZE];
     struct verdict stop;    /* asked for from outside (abort, limit): taken at the next safe point */
     struct verdict verdict; /* once it stands */
@@ -208,6 +205,10 @@ struct job {
     size_t shortest_hung;   /* and of the shortest that was not; 0: none */
     size_t chunk_sent;      /* of the present chunk */
     int64_t chunk_until_us; /* the pause behind a chunk; TIME_NEVER: none */
+
+    /* Last, since a start clears neither `before` nor the message's own long parts: see struct ledger_msg. */
+    struct ledger_msg msg;
+    struct cmng_row before[LEDGER_ROWS_MAX]; /* as found */
 };
 
 /* A chunk fits the smallest UART FIFO (6 octets hold on an nRF91 whose host is busy), and the pause behind it

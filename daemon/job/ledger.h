@@ -161,9 +161,8 @@ struct ledger_msg {
     char hardware[ID_TEXT_SIZE];
     uint32_t supply_mv; /* 0: not known */
 
-    /* CLAIM in: what the board holds (clone alarm). PROVE refreshes it. */
+    /* CLAIM in: what the board holds (`rows`: clone alarm). PROVE refreshes it. */
     uint32_t n_rows;
-    struct cmng_row rows[LEDGER_ROWS_MAX];
 
     /* CLAIM out. */
     char bundle[BUNDLE_ID_SIZE]; /* empty: none claimed */
@@ -181,16 +180,14 @@ struct ledger_msg {
     uint32_t content_size;
     uint32_t content_len;
 
-    /* ATTEST in: keygen.reply, uuid; out: the token as keys sealed it, empty when it was none. RECORD in. */
-    uint8_t token[LEDGER_TOKEN_SIZE];
+    /* ATTEST in: keygen.reply, uuid; out: `token` as keys sealed it, empty when it was none. RECORD in. */
     uint32_t token_len;
 
     /* Of a key made on the board: products with source keygen only. */
     struct ledger_keygen keygen;
 
-    /* AUTHORIZE in: commands; out: their signatures, and the public key in PEM. */
+    /* AUTHORIZE in: `commands`; out: their signatures, and the public key in PEM. */
     uint32_t n_commands;
-    struct ledger_command commands[LEDGER_COMMANDS_MAX];
     char public_key[LEDGER_PUBLIC_SIZE];
 
     /* EXPLAIN in: entry index and the digest seen; out: which mangling, and for MANGLING_CUT where. */
@@ -205,12 +202,18 @@ struct ledger_msg {
     enum entry_proof proof;                 /* the weakest of the entries', for the job as a whole */
     int64_t started_wall_ms, ended_wall_ms; /* stamped by station/ */
     uint32_t duration_ms, wire_ms, modem_ms;
-    uint32_t n_steps;
-    struct ledger_step steps[LEDGER_STEPS_MAX];
+    uint32_t n_steps;     /* in `steps` */
     struct span dialogue; /* the job's memory; lines "<ms> > text", secrets already cut */
 
     /* For whoever carries the message (mailboxes); not the job's. */
     void *carrier;
+
+    /* Long, and on most boards hardly used. A job does not clear these when it starts, since what nobody
+     * writes to takes no memory: only as many mean something as the counter above says. */
+    struct ledger_step steps[LEDGER_STEPS_MAX];
+    struct cmng_row rows[LEDGER_ROWS_MAX];
+    uint8_t token[LEDGER_TOKEN_SIZE];
+    struct ledger_command commands[LEDGER_COMMANDS_MAX];
 };
 
 /* Nothing of it can be sent: it is known by its digest alone. */

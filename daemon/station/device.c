@@ -12,6 +12,7 @@
 #include "station/device.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -30,7 +31,9 @@
 void device_init(struct device *d, uint32_t index, const struct slot_config *config,
                  const struct device_memory *memory)
 {
-    *d = (struct device){.config = *config, .index = index};
+    memset(d, 0, offsetof(struct device, job));
+    d->config = *config;
+    d->index = index;
     if (d->config.baud == 0) {
         d->config.baud = BAUD_USUAL;
     }

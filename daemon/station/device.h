@@ -34,7 +34,6 @@ struct device {
     int64_t reopen_us;           /* PORT_FAILED */
     struct verdict port_verdict; /* PORT_FAILED: why */
 
-    struct job job;
     bool has_job;       /* a job was started for the board that is here, or was here */
     bool is_noted;      /* the end of this job was counted for the slot's health */
     bool wants_job;     /* one is to be started as soon as the last one is recorded and the port is open */
@@ -60,6 +59,8 @@ struct device {
 
     struct slot_view view;
     uint64_t shown; /* what the view was made of: unchanged means nothing to publish */
+
+    struct job job; /* last: its long parts are not cleared */
 };
 
 struct device_memory {
@@ -77,6 +78,7 @@ struct device_host {
     enum reason waiting_for; /* set by the station before device_settle: why a slot in admission waits */
 };
 
+/* `d` may hold anything; what is not written to takes no memory. */
 void device_init(struct device *d, uint32_t index, const struct slot_config *config,
                  const struct device_memory *memory);
 

@@ -47,8 +47,7 @@ const char *slot_state_name(enum slot_state state)
 
 static void free_memory(struct device_memory *m)
 {
-    secret_free(m->content);
-    secret_free(m->frames);
+    secret_free(m->content); /* and the frames behind it */
     free(m->line);
     free(m->splice);
     free(m->dialogue);
@@ -57,12 +56,13 @@ static void free_memory(struct device_memory *m)
 
 static int take_memory(struct device_memory *m)
 {
-    m->content = secret_alloc(JOB_CONTENT_SIZE);
-    m->frames = secret_alloc(FRAMES_BURST_SIZE);
+    /* In one block: a block's beginning takes a page for itself, and few boards need the frames. */
+    m->content = secret_alloc(JOB_CONTENT_SIZE + FRAMES_BURST_SIZE);
     m->line = malloc(JOB_LINE_SIZE);
     m->splice = malloc(JOB_SPLICE_SIZE);
     m->dialogue = malloc(JOB_DIALOGUE_SIZE);
-    if (m->content && m->frames && m->line && m->splice && m->dialogue) {
+    if (m->content && m->line && m->splice && m->dialogue) {
+        m->frames = (char *)m->content + JOB_CONTENT_SIZE;
         return 0;
     }
     free_memory(m);
@@ -77,7 +77,7 @@ int station_add_slot(struct station *st, const struct slot_config *slot)
     if (station_find_slot(st, slot->id) >= 0) {
         return ERR_DUPLICATE;
     }
-    struct device *d = calloc(1, sizeof(*d));
+    struct device *d = malloc(sizeof(*d)); /* calloc would write to all of it */
     if (!d || take_memory(&st->memory[st->n]) < 0) {
         free(d);
         return -ENOMEM;

@@ -98,14 +98,10 @@ int sql_prepare(struct sql *db, const char *const *texts, size_t n, struct err_i
     if (!db->statements) {
         return err_set(reterr, -ENOMEM, "no memory for the database's statements");
     }
-    for (db->n_statements = 0; db->n_statements < n; db->n_statements++) {
-        int code = sqlite3_prepare_v3(db->handle, texts[db->n_statements], -1, SQLITE_PREPARE_PERSISTENT,
-                                      &db->statements[db->n_statements], NULL);
-        if (code != SQLITE_OK) {
-            return report(db, fail(db, code), reterr);
-        }
-    }
-    return 0;
+    db->texts = texts;
+    db->n_statements = n;
+    int64_t unused;
+    return report(db, sql_exec_i64(db, "PRAGMA schema_version", 0, &unused), reterr);
 }
 
 void sql_close(struct sql *db)
@@ -168,9 +164,17 @@ void sql_forget(struct sql *db)
 
 struct query sql_start(struct sql *db, size_t statement)
 {
-    return (struct query){.db = db, .statement = db->statements[statement]};
+    struct query q = {.db = db};
+    if (!db->statements[statement]) {
+        int code = sqlite3_prepare_v3(db->handle, db->texts[statement], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &db->statements[statement], NULL);
+        q.result = code == SQLITE_OK ? 0 : fail(db, code);
+    }
+    q.statement = db->statements[statement];
+    return q;
 }
 
+/* Of a query without a statement SQLite says MISUSE, and the first failure is kept. */
 static void put(struct query *q, int code)
 {
     if (code != SQLITE_OK && q->result == 0) {
@@ -235,8 +239,10 @@ int sql_step(struct query *q)
 
 int sql_end(struct query *q)
 {
-    sqlite3_reset(q->statement); /* repeats the step's code, which we have */
-    sqlite3_clear_bindings(q->statement);
+    if (q->statement) {
+        sqlite3_reset(q->statement); /* repeats the step's code, which we have */
+        sqlite3_clear_bindings(q->statement);
+    }
     return q->result;
 }
 

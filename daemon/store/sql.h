@@ -1,7 +1,7 @@
 /*
  * One SQLite connection with its prepared statements: the only place that calls SQLite. Statements come from
- * a const table of texts and are all prepared at open, so that a typing error shows in the first test and not
- * at night.
+ * a const table of texts. Each is prepared when it is first used and kept: most connections need few of them,
+ * and each takes up to 10 KiB. A test prepares them all, so that a typing error shows there and not at night.
  *
  * Running one:
  *     struct query q = sql_start(db, Q_JOB_BY_ID);
@@ -26,7 +26,8 @@ struct sqlite3_stmt;
 
 struct sql {
     struct sqlite3 *handle;
-    struct sqlite3_stmt **statements;
+    const char *const *texts;
+    struct sqlite3_stmt **statements; /* NULL: not used yet */
     size_t n_statements;
     struct err_info failure; /* the first failure since sql_forget; code 0: none. Constraints are none */
     int failed_code;         /* SQLite's extended code of it */
@@ -34,7 +35,7 @@ struct sql {
 
 struct query {
     struct sql *db;
-    struct sqlite3_stmt *statement;
+    struct sqlite3_stmt *statement; /* NULL: it could not be prepared */
     int n_put;
     int result; /* 0, or the first failure */
 };
@@ -43,7 +44,7 @@ struct query {
  * case. */
 int sql_open(struct sql *db, const char *path, const char *vfs, bool is_reader, struct err_info *reterr);
 
-/* Prepares texts[0 … n-1], which outlive the connection. */
+/* Takes texts[0 … n-1] on, which outlive the connection, and sees that the file can be read. */
 int sql_prepare(struct sql *db, const char *const *texts, size_t n, struct err_info *reterr);
 
 /* Harmless on a zeroed, half-opened or closed one. */

@@ -81,6 +81,7 @@ void rig_init_board(struct rig *rig, const struct simboard_config *config)
     add_entry(p, CRED_PRIVATE_KEY, true);
     rig->contents[1] = ca_text;
     rig->contents[2] = key_text;
+    memset(&rig->job, 0xA5, sizeof(rig->job)); /* nothing may hang on what was there */
     job_init(&rig->job, &rig->memory);
     rig->now_us = 5 * US_PER_S; /* booted long ago */
     simboard_run(rig->board, rig->now_us);
@@ -204,6 +205,7 @@ void rig_restart(struct rig *rig)
     rig->now_us += 5 * US_PER_S;
     simboard_run(rig->board, rig->now_us);
     simboard_port_open(rig->board, rig->now_us);
+    memset(&rig->job, 0xA5, sizeof(rig->job)); /* nothing may hang on what was there */
     job_init(&rig->job, &rig->memory);
     rig->out = NULL;
     rig->answer_us = TIME_NEVER;
