@@ -97,7 +97,8 @@ int listen_tcp(const char *address, uint16_t *ret_port, struct err_info *reterr)
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, &place.any, place.len) < 0 || listen(fd, BACKLOG) < 0) {
-        rc = err_set(reterr, -errno, "cannot listen on %s: %s", address, strerror(errno));
+        rc = err_set(reterr, -errno, "cannot listen on %s: %s%s", address, strerror(errno),
+                     errno == EADDRINUSE ? "; sudo ss -ltnp names the program that has it" : "");
     } else {
         rc = bound_port(fd, ret_port);
     }

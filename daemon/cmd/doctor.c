@@ -170,8 +170,9 @@ static void check_config(struct doctor *d, const char *path, const struct config
         return;
     }
     const struct err_info *first = &errors->items[0];
-    snprintf(remedy, sizeof(remedy), "certlined check -c %s names all %u mistakes", path,
-             errors->n + errors->more);
+    uint32_t n = errors->n + errors->more;
+    snprintf(remedy, sizeof(remedy), n > 1 ? "certlined check -c %s names all %u mistakes" : "Correct it.",
+             path, n);
     if (first->line > 0) {
         doctor_say(d, DOCTOR_WRONG, remedy, "%s:%d:%d: %s", path, first->line, first->column, first->text);
     } else {

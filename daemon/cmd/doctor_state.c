@@ -39,10 +39,25 @@ static const char *owner_of(const struct stat *st, char *memory, size_t size)
 
 /* ---- the state directory */
 
+/* A file that root's hands made or restored, in a folder that is the service's. NULL: there is none. */
+static const char *find_foreign(const struct doctor *d, char *memory, size_t size)
+{
+    static const char *const names[] = {STORE_DB_NAME, STORE_DB_NAME "-wal", STORE_DB_NAME "-shm", MARK_NAME,
+                                        "lock"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(memory, size, "%s/%s", d->config->state_dir, names[i]);
+        if (stat(memory, &st) == 0 && st.st_uid != d->user.uid) {
+            return memory;
+        }
+    }
+    return NULL;
+}
+
 void doctor_check_state(struct doctor *d)
 {
     const char *dir = d->config->state_dir;
-    char owner[96], remedy[DOCTOR_TEXT_SIZE];
+    char owner[96], remedy[DOCTOR_TEXT_SIZE], file[4200];
     struct stat st;
 
     if (stat(dir, &st) < 0 && errno == ENOENT) {
@@ -60,6 +75,9 @@ void doctor_check_state(struct doctor *d)
         bool is_by_hand = st.st_uid == 0; /* a station that root runs by hand is no service */
         doctor_say(d, is_by_hand ? DOCTOR_NOTE : DOCTOR_WRONG, remedy, "%s is %s: the service cannot use it",
                    dir, owner);
+    } else if (d->user.is_other && find_foreign(d, file, sizeof(file))) {
+        doctor_say(d, DOCTOR_WRONG, remedy, "%s belongs to another user than %s: the service cannot use it",
+                   file, d->user.name);
     } else if ((st.st_mode & 0007) != 0) {
         doctor_say(d, DOCTOR_WRONG, remedy, "%s is %s: anybody may look into it", dir, owner);
     } else if (!d->user.is_other && access(dir, W_OK) < 0) {

@@ -22,6 +22,13 @@ if command -v systemd-analyze >/dev/null; then
         fail "exposure: $(tail -n 1 "$dir/out")"
 fi
 
+# What a person must mend is not tried again, and nothing is for ever.
+prevented=$(sed -n 's/^RestartPreventExitStatus=//p' "$units/certlined.service")
+for code in 2 4 5 6; do
+    [[ " $prevented " == *" $code "* ]] || fail "the service is started again after exit status $code"
+done
+grep -q '^StartLimitBurst=' "$units/certlined.service" || fail "a service that cannot live is started for ever"
+
 ### a manager that hands over a socket and the key
 
 mkdir "$dir/credentials"

@@ -35,14 +35,16 @@ static void put(const char *path, const char *text)
 
 static int begin(void **state)
 {
-    static const char text[] =
-        "[station]\nname = \"S\"\nstate_dir = \"/nowhere\"\n[[fixture]]\nname = \"rack1\"\n"
+    static const char format[] =
+        "[station]\nname = \"S\"\nstate_dir = \"%s/state\"\n[[fixture]]\nname = \"rack1\"\n"
         "[[fixture.slot]]\nname = \"1\"\nport = \"/dev/null\"\n"
         "[[fixture.slot]]\nname = \"2\"\nusb = \"1-1.2:1.0\"\n";
+    char text[512];
     static struct config_errors errors;
     (void)state;
     strcpy(root, "/tmp/doctor-XXXXXX");
     assert_non_null(mkdtemp(root));
+    snprintf(text, sizeof(text), format, root);
     assert_int_equal(config_parse(span_str(text), "/nowhere/config.toml", &config, &errors), 0);
     d = (struct doctor){.root = root, .config = config, .user = {.name = "you"}, .check = "test"};
     return 0;
@@ -120,6 +122,30 @@ static void what_the_service_may_is_computed(void **state)
     }
 }
 
+/* One file that was restored by root is enough for the service to fail. */
+static void a_file_of_another_is_found(void **state)
+{
+    char path[128];
+    (void)state;
+    put("/state/certline.db", "");
+    snprintf(path, sizeof(path), "%s/state", root);
+    assert_int_equal(chmod(path, 0750), 0);
+    d.user = (struct doctor_user){.is_other = true, .uid = geteuid(), .name = "it"};
+    doctor_check_state(&d);
+    assert_said(0, DOCTOR_GOOD, "0750");
+    snprintf(path, sizeof(path), "%s/state/mark", root);
+    put("/state/mark", "");
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 12345, 12345), 0);
+    } else { /* somebody else's all the same */
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(symlink("/etc/passwd", path), 0);
+    }
+    d.n_findings = 0;
+    doctor_check_state(&d);
+    assert_said(0, DOCTOR_WRONG, "state/mark belongs to another user");
+}
+
 static void the_unit_is_looked_at(void **state)
 {
     (void)state;
@@ -160,6 +186,7 @@ int main(void)
         TEST(modem_manager_would_take_a_port),
         TEST(what_the_service_may_is_computed),
         TEST(the_unit_is_looked_at),
+        TEST(a_file_of_another_is_found),
         TEST(too_much_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
