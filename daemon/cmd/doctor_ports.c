@@ -157,8 +157,8 @@ static void check_fixture(struct doctor *d, const struct config_fixture *f)
                    "Plug a board in; ls -l /dev/serial/by-path shows the ports that there are.",
                    "%s: no port is there now%s%s", f->name, f->ports ? ": " : "", f->ports ? f->ports : "");
     } else if (p.wrong == 0) {
-        doctor_say(d, DOCTOR_GOOD, NULL, "%s: %u ports, all of which %s may use", f->name, p.there,
-                   d->user.name);
+        doctor_say(d, DOCTOR_GOOD, NULL, "%s: %u port%s, for %s to use", f->name, p.there,
+                   p.there == 1 ? "" : "s", d->user.name);
     }
 }
 
