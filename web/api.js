@@ -54,6 +54,7 @@ export const paths = {
     startFixture: (name) => `/api/v1/fixtures/${part(name)}/start`,
     orders: (params) => `/api/v1/work-orders${query(params)}`,
     order: (id) => `/api/v1/work-orders/${part(id)}`,
+    yieldOf: (params) => `/api/v1/yield${query(params)}`,
     yield: (id) => `/api/v1/work-orders/${part(id)}/yield`,
     closeOrder: (id) => `/api/v1/work-orders/${part(id)}/close`,
     jobs: (params) => `/api/v1/jobs${query(params)}`,

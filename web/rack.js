@@ -9,6 +9,7 @@ import { makeHands } from "./hands.js";
 import { listen, live, orderOf, slotsOf } from "./live.js";
 import { tellError, tellSuccess } from "./notices.js";
 import { keep, kept } from "./place.js";
+import { makeShift } from "./shift.js";
 import { makeFocusCard, openSlot } from "./slot.js";
 import { makeStrip } from "./strip.js";
 import { texts } from "./texts.js";
@@ -22,8 +23,9 @@ export function openRack(root, { slotId } = {}) {
     const racks = el("div.racks", { tabindex: "-1" });
     const hands = makeHands(select);
     const card = makeFocusCard();
+    const shift = makeShift();
     const page = el("div.rack-page", null, el("h1.is-hidden", null, texts.rack.title), racks,
-        el("aside.side", { "aria-label": texts.hands.title }, hands.root, card.root));
+        el("aside.side", { "aria-label": texts.hands.title }, hands.root, shift.root, card.root));
     const empty = el("div.empty", { hidden: true }, el("h2", null, texts.rack.empty), el("p", null, texts.rack.emptyHow));
     let plan = []; // [{columns, ids}]
     let wanted = slotId; // to be selected once it is there
@@ -213,6 +215,7 @@ export function openRack(root, { slotId } = {}) {
         close() {
             stops.forEach((stop) => stop());
             card.close();
+            shift.close();
             clearInterval(ages);
             cancelAnimationFrame(frame);
         },

@@ -189,6 +189,13 @@ export const texts = {
         takeOut: (n) => `Take out the ${many(n, "board", "boards")} that passed.`,
         said: (fixture, passed, needing) => [`${fixture} is done`, `${passed} passed`, needing > 0 ? `${needing} ${needing === 1 ? "needs" : "need"} hands` : ""].filter(Boolean).join(", "),
     },
+    shift: {
+        title: "This shift",
+        passed: "passed",
+        failed: "failed",
+        since: (time) => `since ${time}.`,
+        fromNow: "Count from now",
+    },
     sound: { on: "Sound on", off: "Sound off", blocked: "Sound: press a key" },
     focus: {
         title: "Selected slot",

@@ -39,7 +39,7 @@ handler handle_import_file;
 handler handle_export, handle_export_template;
 
 /* handle_record.c */
-handler handle_jobs, handle_job, handle_board, handle_events;
+handler handle_jobs, handle_yield, handle_job, handle_board, handle_events;
 
 /* The slot with this id: its index, and its view in *out; -1 when there is none. */
 int64_t find_slot(const struct api_sources *s, const char *id, struct slot_view *out);

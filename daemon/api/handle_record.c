@@ -62,6 +62,22 @@ void handle_jobs(const struct env *env, const struct request *r, struct response
     answer_read(out, rc, tree, &err);
 }
 
+void handle_yield(const struct env *env, const struct request *r, struct response *out)
+{
+    int64_t from_wall_ms = 0, to_wall_ms = 0;
+    struct err_info err = {0};
+    struct json *tree = NULL;
+
+    int rc = param_time(r, "from", &from_wall_ms, &err);
+    if (rc == 0) {
+        rc = param_time(r, "to", &to_wall_ms, &err);
+    }
+    if (rc == 0) {
+        rc = store_read_yield_between(env->reader, from_wall_ms, to_wall_ms, &tree, &err);
+    }
+    answer_read(out, rc, tree, &err);
+}
+
 void handle_job(const struct env *env, const struct request *r, struct response *out)
 {
     struct err_info err = {0};

@@ -23,6 +23,7 @@
 static const char *const order_params[] = {"state", "limit", "cursor", NULL};
 static const char *const job_params[] = {"work_order", "slot", "imei",  "outcome", "reason",
                                          "from",       "to",   "limit", "cursor",  NULL};
+static const char *const yield_params[] = {"from", "to", NULL};
 static const char *const stock_params[] = {"product", "lot", NULL};
 static const char *const import_params[] = {"dry_run", NULL};
 static const char *const export_params[] = {"work_order", "product", "from",    "to",
@@ -74,6 +75,7 @@ const struct route routes[] = {
     {METHOD_GET, "/api/v1/exports/{id}", handle_export, ROLE_EXPORT, 0, 0, RUN_QUERY, export_params},
 
     {METHOD_GET, "/api/v1/jobs", handle_jobs, ROLE_ANY, 0, 0, RUN_QUERY, job_params},
+    {METHOD_GET, "/api/v1/yield", handle_yield, ROLE_ANY, 0, 0, RUN_QUERY, yield_params},
     {METHOD_GET, "/api/v1/jobs/{id}", handle_job, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/boards/{id}", handle_board, ROLE_ANY, 0, 0, RUN_QUERY, NULL},
     {METHOD_GET, "/api/v1/events", handle_events, ROLE_ANY, 0, 0, RUN_QUERY, event_params},

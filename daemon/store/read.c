@@ -26,6 +26,14 @@
 
 /* ?1 order, ?2 slot, ?3 imei, ?4 outcome, ?5 reason, ?6 from, ?7 to, ?8 and ?9 the cursor, ?10 limit. A unary
  * plus keeps a term out of the choice of an index. */
+/* With one min() the bare column is that of the row which has the minimum: the board's first result. */
+#define YIELD_OF(which)                                                                                      \
+    "SELECT count(*), coalesce(sum(first = 'PASS'), 0), coalesce(sum(passes > 0), 0)"                        \
+    " FROM (SELECT outcome AS first, min(started), sum(outcome = 'PASS') AS passes"                          \
+    " FROM job WHERE " which " AND outcome IN ('PASS', 'FAIL') AND imei IS NOT NULL GROUP BY imei)"
+#define STOPPED_OF(which)                                                                                    \
+    "SELECT outcome, reason, count(*) FROM job WHERE " which " AND outcome <> 'PASS'"                        \
+    " GROUP BY outcome, reason ORDER BY 3 DESC, 1, 2"
 #define JOB_LIST(driver)                                                                                     \
     JOB_COLUMNS " WHERE " driver " AND (?1 IS NULL OR +j.work_order = ?1) AND (?2 IS NULL OR +j.slot = ?2)"  \
                 " AND (?3 IS NULL OR +j.imei = ?3) AND (?4 IS NULL OR +j.outcome IS nullif(?4, 'NONE'))"     \
@@ -73,13 +81,10 @@ const char *const reader_texts[READER_STATEMENTS] = {
     [R_ORDER_IN_FLIGHT] = "SELECT count(*) FROM job WHERE work_order = ?1 AND outcome IS NULL",
     [R_ORDER_BUNDLES] = "SELECT b.state, count(*) FROM order_board o JOIN bundle b ON b.id = o.bundle"
                         " WHERE o.work_order = ?1 GROUP BY b.state",
-    /* With one min() the bare column is that of the row which has the minimum: the board's first result. */
-    [R_ORDER_YIELD] = "SELECT count(*), coalesce(sum(first = 'PASS'), 0), coalesce(sum(passes > 0), 0)"
-                      " FROM (SELECT outcome AS first, min(started), sum(outcome = 'PASS') AS passes"
-                      " FROM job WHERE work_order = ?1 AND outcome IN ('PASS', 'FAIL') AND imei IS NOT NULL"
-                      " GROUP BY imei)",
-    [R_ORDER_STOPPED] = "SELECT outcome, reason, count(*) FROM job WHERE work_order = ?1"
-                        " AND outcome <> 'PASS' GROUP BY outcome, reason ORDER BY 3 DESC, 1, 2",
+    [R_ORDER_YIELD] = YIELD_OF("work_order = ?1"),
+    [R_ORDER_STOPPED] = STOPPED_OF("work_order = ?1"),
+    [R_YIELD] = YIELD_OF("started >= ?1 AND started < ?2"),
+    [R_STOPPED] = STOPPED_OF("started >= ?1 AND started < ?2"),
     [R_EXPECTED] = "SELECT count(*) FROM bundle WHERE product = ?1 AND (?2 = '' OR lot = ?2)"
                    " AND state = 'bound' AND was_claimed = 0",
     [R_STOCK] = "SELECT state, sum(n) FROM bundle_stock WHERE (?1 IS NULL OR product = ?1)"

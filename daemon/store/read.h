@@ -78,6 +78,11 @@ int store_read_order(struct store_reader *reader, const char *id, struct json **
  */
 int store_read_yield(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr);
 
+/* The same, with null for the order, of all jobs that were started at or after `from_wall_ms` (0: any) and
+ * before `to_wall_ms` (0: any): what a shift has done. It reads each of these jobs. */
+int store_read_yield_between(struct store_reader *reader, int64_t from_wall_ms, int64_t to_wall_ms,
+                             struct json **ret, struct err_info *reterr);
+
 /* {"product","lot","free","bound","exposed","installed","retired"}; NULL or empty asks for all of them. */
 int store_read_stock(struct store_reader *reader, const char *product, const char *lot, struct json **ret,
                      struct err_info *reterr);

@@ -173,12 +173,31 @@ int store_read_order(struct store_reader *reader, const char *id, struct json **
     return reader_answer(reader, r, tree, ret, reterr);
 }
 
-static int put_yield(struct store_reader *reader, const char *id, struct json *tree)
+/* Jobs of an order, or, with `id` NULL, of a time. */
+struct yield_of {
+    const char *id;
+    int64_t from_wall_ms, to_wall_ms;
+};
+
+static struct query start_yield(struct store_reader *reader, const struct yield_of *of,
+                                enum reader_statement of_order, enum reader_statement of_time)
 {
-    struct query q = sql_start(&reader->db, R_ORDER_YIELD);
-    sql_put_text(&q, id);
+    struct query q = sql_start(&reader->db, of->id != NULL ? of_order : of_time);
+    if (of->id != NULL) {
+        sql_put_text(&q, of->id);
+    } else {
+        sql_put_i64(&q, of->from_wall_ms > 0 ? of->from_wall_ms : INT64_MIN);
+        sql_put_i64(&q, of->to_wall_ms > 0 ? of->to_wall_ms : INT64_MAX);
+    }
+    return q;
+}
+
+static int put_yield(struct store_reader *reader, const struct yield_of *of, struct json *tree)
+{
+    struct query q = start_yield(reader, of, R_ORDER_YIELD, R_YIELD);
     int r = sql_step(&q);
-    int trouble = json_put_text(tree, "work_order", id);
+    int trouble =
+        of->id != NULL ? json_put_text(tree, "work_order", of->id) : json_put_null(tree, "work_order");
     trouble |= put_column_i64(tree, "boards", &q, 0);
     trouble |= put_column_i64(tree, "first_pass", &q, 1);
     trouble |= put_column_i64(tree, "last_pass", &q, 2);
@@ -186,11 +205,10 @@ static int put_yield(struct store_reader *reader, const char *id, struct json *t
     return r < 0 ? r : trouble ? -ENOMEM : 0;
 }
 
-static int put_stopped(struct store_reader *reader, const char *id, struct json *tree)
+static int put_stopped(struct store_reader *reader, const struct yield_of *of, struct json *tree)
 {
     struct json *stopped = json_new_array();
-    struct query q = sql_start(&reader->db, R_ORDER_STOPPED);
-    sql_put_text(&q, id);
+    struct query q = start_yield(reader, of, R_ORDER_STOPPED, R_STOPPED);
     int r, trouble = 0;
     while ((r = sql_step(&q)) > 0) {
         struct json *row = json_new_object();
@@ -213,21 +231,35 @@ static int is_order(struct store_reader *reader, const char *id)
     return r > 0 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
 }
 
-int store_read_yield(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr)
+static int read_yield(struct store_reader *reader, const struct yield_of *of, struct json **ret,
+                      struct err_info *reterr)
 {
     int r = reader_begin(reader, reterr);
     if (r < 0) {
         return r;
     }
     struct json *tree = json_new_object();
-    r = is_order(reader, id);
+    r = of->id != NULL ? is_order(reader, of->id) : 0;
     if (r == 0) {
-        r = put_yield(reader, id, tree);
+        r = put_yield(reader, of, tree);
     }
     if (r == 0) {
-        r = put_stopped(reader, id, tree);
+        r = put_stopped(reader, of, tree);
     }
     return reader_answer(reader, r, tree, ret, reterr);
+}
+
+int store_read_yield(struct store_reader *reader, const char *id, struct json **ret, struct err_info *reterr)
+{
+    return read_yield(reader, &(struct yield_of){.id = id}, ret, reterr);
+}
+
+int store_read_yield_between(struct store_reader *reader, int64_t from_wall_ms, int64_t to_wall_ms,
+                             struct json **ret, struct err_info *reterr)
+{
+    const struct yield_of of = {.from_wall_ms = from_wall_ms, .to_wall_ms = to_wall_ms};
+
+    return read_yield(reader, &of, ret, reterr);
 }
 
 static int put_orders(struct store_reader *reader, const char *state, uint32_t limit,

@@ -35,6 +35,8 @@ enum reader_statement {
     R_ORDER_BUNDLES,
     R_ORDER_YIELD,
     R_ORDER_STOPPED,
+    R_YIELD,
+    R_STOPPED,
     R_EXPECTED,
     R_STOCK,
     R_EVENTS,

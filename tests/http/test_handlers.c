@@ -636,6 +636,8 @@ static void a_wrong_filter_is_a_mistake(void **state)
         "/api/v1/jobs?outcome=PASSED",
         "/api/v1/jobs?reason=none",
         "/api/v1/jobs?from=yesterday",
+        "/api/v1/yield?from=yesterday",
+        "/api/v1/yield?to=2026-11-20",
         "/api/v1/jobs?to=2026-11-20",
         "/api/v1/jobs?limit=0",
         "/api/v1/jobs?limit=1001",

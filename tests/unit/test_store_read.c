@@ -264,6 +264,24 @@ static void an_order_has_a_yield(void **state)
     expect_json(yield, "{'work_order':'WO-2','boards':0,'first_pass':0,'last_pass':0,'stopped':[]}");
 }
 
+static void a_time_has_a_yield(void **state)
+{
+    struct fixture *f = *state;
+    run_job(&f->kit, 1, kit_imei(1), OUTCOME_FAIL, REASON_memory_full);
+    int64_t second = f->kit.wall_ms;
+    run_job(&f->kit, 2, kit_imei(1), OUTCOME_PASS, REASON_ok);
+    run_job(&f->kit, 3, kit_imei(2), OUTCOME_PASS, REASON_ok);
+    struct json *yield = NULL;
+    assert_int_equal(store_read_yield_between(f->reader, 0, 0, &yield, NULL), 0);
+    expect_json(yield, "{'work_order':null,'boards':2,'first_pass':1,'last_pass':2,"
+                       "'stopped':[{'outcome':'FAIL','reason':'memory_full','jobs':1}]}");
+    assert_int_equal(store_read_yield_between(f->reader, second, 0, &yield, NULL), 0);
+    expect_json(yield, "{'work_order':null,'boards':2,'first_pass':2,'last_pass':2,'stopped':[]}");
+    assert_int_equal(store_read_yield_between(f->reader, 0, second, &yield, NULL), 0);
+    expect_json(yield, "{'work_order':null,'boards':1,'first_pass':0,'last_pass':0,"
+                       "'stopped':[{'outcome':'FAIL','reason':'memory_full','jobs':1}]}");
+}
+
 static void an_order_counts(void **state)
 {
     struct fixture *f = *state;
@@ -528,6 +546,7 @@ int main(void)
         CASE(lists_filter_and_page),
         CASE(an_order_counts),
         CASE(an_order_has_a_yield),
+        CASE(a_time_has_a_yield),
         CASE(the_line_learns_its_open_orders),
         CASE(stock_and_totals_count),
         CASE(a_board_shows_its_bundle_and_its_jobs),

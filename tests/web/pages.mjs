@@ -79,6 +79,14 @@ const stories = {
         await page.locator(".tile").first().waitFor();
     },
 
+    async "the shift's boards are counted, from midnight or from when somebody says"() {
+        const figures = page.locator(".shift-figures");
+        await figures.filter({ hasText: /^15 passed2 failed$/ }).waitFor();
+        await page.getByRole("button", { name: texts.shift.fromNow }).click();
+        await figures.filter({ hasText: /^0 passed0 failed$/ }).waitFor();
+        await page.evaluate(() => localStorage.removeItem("certline.shift"));
+    },
+
     async "slots stand as they are named"() {
         const names = await page.locator("section[aria-label=left] .tile-name").allTextContents();
         assert.deepEqual(names, left.names);
