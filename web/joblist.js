@@ -34,7 +34,7 @@ function fillRow(row, job) {
 export function makeJobList({ fixed = {}, hidden = [] } = {}) {
     const outcome = choice([["", t.filter.any], ...Object.entries(texts.outcome)], "");
     const reason = choice([["", t.filter.any]], "");
-    const slot = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: 10 });
+    const slot = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: 8 });
     const imei = el("input", { type: "text", inputmode: "numeric", autocomplete: "off", size: 16 });
     const from = el("input", { type: "datetime-local" });
     const to = el("input", { type: "datetime-local" });

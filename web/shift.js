@@ -1,4 +1,4 @@
-// What this shift has done: boards that passed and failed since somebody pressed "count from now", or since midnight. Each
+// What this shift has done: boards that passed and failed since somebody set it to nothing, or since midnight. Each
 // window keeps its own beginning, since nobody else knows when its people came.
 import { get, paths } from "./api.js";
 import { el, setHidden, setText } from "./dom.js";
@@ -22,7 +22,7 @@ export function makeShift() {
     const passed = el("b");
     const failed = el("b");
     const since = el("span.shift-since");
-    const reset = el("button.as-link", { type: "button", onclick: startAnew }, t.fromNow);
+    const reset = el("button.as-link", { type: "button", title: t.fromNow, onclick: startAnew }, t.reset);
     const figures = el("p.shift-figures", null, passed, " ", t.passed, el("span.shift-gap"), failed, " ", t.failed);
     const root = el("section.shift", { "aria-label": t.title, hidden: true }, figures, el("p.quiet", null, since, " ", reset));
     let timer = 0;
@@ -45,7 +45,13 @@ export function makeShift() {
     }
 
     const soon = () => { timer ||= setTimeout(refresh, REFRESH_MS); };
-    const stop = listen((kind) => (kind === "job" || kind === "snapshot") && soon());
+    const stop = listen((kind) => {
+        if (kind === "snapshot" && root.hidden) {
+            refresh();
+        } else if (kind === "snapshot" || kind === "job") {
+            soon();
+        }
+    });
     if (live.isLoaded) {
         refresh();
     }

@@ -73,7 +73,7 @@ export const texts = {
         TIMEOUT: "TIMEOUT",
         ABORTED: "ABORTED",
         LOST: "LOST",
-        NONE: "Open",
+        NONE: "In work",
     },
     passNote: {
         ok: "",
@@ -193,8 +193,9 @@ export const texts = {
         title: "This shift",
         passed: "passed",
         failed: "failed",
-        since: (time) => `since ${time}.`,
-        fromNow: "Count from now",
+        since: (time) => `since ${time}`,
+        reset: "Reset",
+        fromNow: "Count from now on",
     },
     sound: { on: "Sound on", off: "Sound off", blocked: "Sound: press a key" },
     focus: {

@@ -82,7 +82,7 @@ const stories = {
     async "the shift's boards are counted, from midnight or from when somebody says"() {
         const figures = page.locator(".shift-figures");
         await figures.filter({ hasText: /^15 passed2 failed$/ }).waitFor();
-        await page.getByRole("button", { name: texts.shift.fromNow }).click();
+        await page.getByRole("button", { name: texts.shift.reset, exact: true }).click();
         await figures.filter({ hasText: /^0 passed0 failed$/ }).waitFor();
         await page.evaluate(() => localStorage.removeItem("certline.shift"));
     },
