@@ -33,6 +33,7 @@ const pages = {
 };
 
 let page = null;
+let program = ""; // the version of the one that this page came from
 
 // --- header
 
@@ -198,6 +199,7 @@ listen((kind) => {
         updateLink();
     }
     if (kind === "snapshot") {
+        program ||= live.station.version;
         updateTitle();
     }
 });
@@ -206,7 +208,15 @@ for (const kind of ["dragover", "drop"]) {
     window.addEventListener(kind, (event) => event.preventDefault());
 }
 window.addEventListener("hashchange", go);
+// A page of another program would speak another language with this one. Who types or imports is not disturbed.
+function followProgram() {
+    if (program !== "" && live.isLoaded && live.station.version !== program && !isImporting() && !document.activeElement?.matches("input, select")) {
+        location.reload();
+    }
+}
+
 function tick() {
+    followProgram();
     setText(clock, clockTime(new Date(stationNow())).slice(0, 5));
     updateTitle();
     if (live.link.state === "lost") {

@@ -5,6 +5,7 @@ import { when } from "./format.js";
 import { listen, live, takeOrder } from "./live.js";
 import { tellSuccess } from "./notices.js";
 import { choice, field, panel, problemBox, table } from "./parts.js";
+import { keepQuery, queryNow } from "./place.js";
 import { texts } from "./texts.js";
 
 const LIMIT = 50;
@@ -23,6 +24,11 @@ function makeForm(onOpened) {
         el("fieldset.field", null, el("legend", null, t.fixtures), boxes), field(t.lot, lot, t.lotHow), trouble, el("p.field", null, submit));
 
     function fill() {
+        const hasProducts = live.station.products.length > 0;
+        submit.disabled = !hasProducts;
+        if (live.isLoaded && !hasProducts) {
+            trouble.replaceChildren(problemBox({ title: t.noProduct, message: t.noProductHow }));
+        }
         keyed(product, live.station.products, (p) => p.name, (p) => el("option", { value: p.name }, p.name), () => {});
         keyed(boxes, live.station.fixtures, (f) => f.name, (f) => el("label", null, el("input", { type: "checkbox", name: "fixture", value: f.name, checked: live.station.fixtures.length === 1 }), " ", f.name), () => {});
     }
@@ -56,7 +62,7 @@ function makeForm(onOpened) {
 }
 
 export function openOrders(root) {
-    const state = choice([["", t.all], ["open", t.open], ["closed", t.closed]], "");
+    const state = choice([["", t.all], ["open", t.open], ["closed", t.closed]], queryNow().state ?? "");
     const list = table(t.columns, ["", "", "", "", "", "num", "num", ""], ".orders");
     const none = el("div.empty", { hidden: true });
     const older = el("button.button", { type: "button", hidden: true }, t.older);
@@ -103,7 +109,10 @@ export function openOrders(root) {
         }
     }
 
-    state.addEventListener("change", () => load());
+    state.addEventListener("change", () => {
+        keepQuery({ state: state.value });
+        load();
+    });
     older.addEventListener("click", () => load(next));
     const stop = listen((kind, data) => {
         if (kind === "snapshot") {
@@ -111,7 +120,7 @@ export function openOrders(root) {
             load();
         } else if (kind === "order") {
             const at = orders.findIndex((order) => order.id === data.id);
-            if (at >= 0) {
+            if (at >= 0 && (state.value === "" || state.value === data.state)) {
                 orders[at] = data;
                 draw();
             } else {

@@ -277,6 +277,8 @@ export const texts = {
         opened: (id) => `Work order ${id} is open`,
         refused: "The order was not opened",
         noFixture: "Choose at least one fixture.",
+        noProduct: "No product is configured",
+        noProductHow: "A work order needs one: ask an engineer to add it to the station's configuration.",
         columns: ["Order", "State", "Product", "Lot", "Fixtures", "Passed", "Failed", "Opened"],
         filter: "State",
         older: "Older orders",

@@ -266,6 +266,28 @@ const stories = {
         await page.locator(".tile").first().waitFor();
     },
 
+    async "a page of another program is loaded again when the station was updated, and not while somebody types"() {
+        expected = /net::ERR_/;
+        await page.evaluate(() => { window.isOld = true; });
+        await page.route("**/api/v1/station", async (route) => {
+            const answer = await route.fetch();
+            await route.fulfill({ response: answer, json: { ...await answer.json(), version: "99.0.0" } });
+        });
+        await page.getByLabel(texts.find.label).focus();
+        await station.endDaemon("SIGKILL");
+        await isLinked("lost");
+        await station.startDaemon();
+        await isLinked("live");
+        await page.waitForFunction(async () => (await import("/live.js")).live.station.version === "99.0.0");
+        assert.equal(await page.evaluate(() => window.isOld), true);
+        await page.getByLabel(texts.find.label).blur();
+        await page.waitForFunction(() => !window.isOld);
+        await isLinked("live");
+        await page.unroute("**/api/v1/station");
+        await page.reload();
+        await isLinked("live");
+    },
+
     async "a search that the station did not answer says so, and a countdown is not read aloud"() {
         expected = /net::ERR_/;
         await station.endDaemon("SIGKILL");
