@@ -9,12 +9,53 @@
 
 static const char *const members[] = {"reason", "operator", NULL};
 
+static bool is_configured(const struct api_station *station, const char *product)
+{
+    for (size_t i = 0; i < station->n_products; i++) {
+        if (strcmp(station->products[i].name, product) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t sum_of(const struct json *stock)
+{
+    struct json_member m = {0};
+    int64_t sum = 0, n;
+
+    while (json_next(stock, &m)) {
+        sum += json_as_i64(m.value, &n) ? n : 0;
+    }
+    return sum;
+}
+
+/* A product that is neither configured nor any bundle's is a mistake, and no empty stock. */
+static int check_product(const struct env *env, const char *product, struct err_info *reterr)
+{
+    struct json *all = NULL;
+
+    if (product == NULL || *product == '\0' || is_configured(env->sources->station, product)) {
+        return 0;
+    }
+    int rc = store_read_stock(env->reader, product, NULL, &all, reterr);
+    if (rc == 0 && sum_of(all) == 0) {
+        rc = err_set(reterr, ERR_FORMAT, "there is no product of that name, and no bundle of it");
+    }
+    json_free(all);
+    return rc;
+}
+
 void handle_stock(const struct env *env, const struct request *r, struct response *out)
 {
+    const char *product = request_param(r, "product");
     struct err_info err = {0};
     struct json *tree = NULL;
 
-    int rc = store_read_stock(env->reader, request_param(r, "product"), request_param(r, "lot"), &tree, &err);
+    int rc = check_product(env, product, &err);
+    if (rc == 0) {
+        rc = store_read_stock(env->reader, product, request_param(r, "lot"), &tree, &err);
+    }
     answer_read(out, rc, tree, &err);
 }
 

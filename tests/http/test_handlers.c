@@ -592,6 +592,9 @@ static void stock_is_counted_and_a_bundle_retired(void **state)
     assert_int_equal(ask(METHOD_POST, "/api/v1/bundles/b2/release", "{\"reason\":\"is free anyway\"}"), 200);
     assert_int_equal(ask(METHOD_POST, "/api/v1/bundles/b%2F1/release", "{\"reason\":\"found again\"}"), 409);
     assert_int_equal(ask(METHOD_POST, "/api/v1/bundles/b9/retire", "{\"reason\":\"key leaked\"}"), 404);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/bundles/stock?product=traker", NULL), 400);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/bundles/stock?product=tracker&lot=none", NULL), 200);
+    assert_int_equal(ask(METHOD_GET, "/api/v1/bundles/stock?product=", NULL), 200);
     assert_int_equal(ask(METHOD_GET, "/api/v1/bundles/stock", NULL), 200);
     assert_true(json_as_i64(json_get(tree, "retired"), &n));
     assert_int_equal(n, 1);
