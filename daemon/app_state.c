@@ -52,7 +52,13 @@ static int open_store(struct app_state *state, struct err_info *reterr)
         .config_digest = config->digest,
         .spare_certificates = config->signer.spare,
     };
-    return store_open(&state->store, &store, reterr);
+    int r = store_open(&state->store, &store, reterr);
+    if (r == 0 && store_upgraded_from(state->store) != 0) {
+        log_sys("store", LOG_LEVEL_NOTICE,
+                "the database was upgraded from version %d: no older program reads it",
+                store_upgraded_from(state->store));
+    }
+    return r;
 }
 
 /* Whether anything sealed may stand in the database. When that cannot be told, it may. */

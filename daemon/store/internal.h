@@ -23,8 +23,9 @@ struct store {
     int dir_fd, lock_fd;
 
     struct sql db;
-    bool is_open;    /* the connection */
-    bool must_probe; /* something failed: the next transaction writes even when it has nothing to say */
+    bool is_open;      /* the connection */
+    int upgraded_from; /* version of the database when it was opened first; 0: today's */
+    bool must_probe;   /* something failed: the next transaction writes even when it has nothing to say */
 
     char database[DATABASE_ID_SIZE];
     struct chain_head head; /* of what is committed */

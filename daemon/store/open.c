@@ -92,6 +92,20 @@ void store_disconnect(struct store *st)
     st->is_open = false;
 }
 
+static int upgrade(struct store *st, struct err_info *reterr)
+{
+    int64_t from = 0;
+    int r = sql_exec_i64(&st->db, "PRAGMA user_version", 0, &from);
+    if (r < 0) {
+        return err_set(reterr, r, "%s", st->db.failure.text);
+    }
+    r = migrate(&st->db, reterr);
+    if (r == 0 && from < STORE_VERSION) {
+        st->upgraded_from = (int)from;
+    }
+    return r;
+}
+
 /* The database as it is in the file: tables of today's version, statements, id and head. `id` names a new
  * one. */
 int store_connect(struct store *st, const char *new_id, struct err_info *reterr)
@@ -108,7 +122,7 @@ int store_connect(struct store *st, const char *new_id, struct err_info *reterr)
     if (is_empty) {
         r = make_database(st, new_id, reterr);
     } else {
-        r = migrate(&st->db, reterr);
+        r = upgrade(st, reterr);
         if (r == 0) {
             r = sql_prepare(&st->db, statement_texts, STATEMENTS, reterr);
         }

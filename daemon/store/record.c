@@ -361,5 +361,6 @@ int op_station_started(struct store *st, struct store_op *op)
     trouble |= put_text(data, "program", st->program);
     trouble |= put_text(data, "config_digest", st->config_digest);
     trouble |= json_put_i64(data, "ended", op->ended);
+    trouble |= st->upgraded_from ? json_put_i64(data, "upgraded_from", st->upgraded_from) : 0;
     return event_emit(st, "station_started", NULL, NULL, data, trouble);
 }

@@ -363,6 +363,11 @@ int store_note(struct store *st, const char *name, char out[STORE_NOTE_SIZE])
     return r;
 }
 
+int store_upgraded_from(const struct store *st)
+{
+    return st->upgraded_from;
+}
+
 int64_t store_last_seq(const struct store *st)
 {
     return st->head.seq;

@@ -194,6 +194,10 @@ struct store_op {
  */
 int store_open(struct store **ret, const struct store_config *config, struct err_info *reterr);
 
+/* The version that the database had before store_open brought it to today's, from which no older program
+ * reads it; 0: it was today's. */
+int store_upgraded_from(const struct store *store);
+
 /* Closes and gives the lock back. NULL is allowed. */
 void store_close(struct store *store);
 

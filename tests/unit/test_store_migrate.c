@@ -169,6 +169,11 @@ static void version_1_becomes_todays(void **state)
     kit_close(&kit);
     assert_int_equal(kit_open(&kit), 0);
     assert_int_equal(atoi(kit_query(&kit, "PRAGMA user_version")), STORE_VERSION);
+    assert_int_equal(store_upgraded_from(kit.store), 1);
+    struct store_op started = {.kind = STORE_STATION_STARTED};
+    assert_int_equal(kit_run(&kit, &started), 0);
+    assert_string_equal(
+        kit_query(&kit, "SELECT data ->> 'upgraded_from' FROM event ORDER BY seq DESC LIMIT 1"), "1");
     assert_string_equal(kit_query(&kit, columns), wanted);
     assert_string_equal(kit_query(&kit, indexes), wanted_indexes);
     free(wanted);
