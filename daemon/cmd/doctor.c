@@ -170,8 +170,11 @@ static void check_config(struct doctor *d, const char *path, const struct config
     }
     const struct err_info *first = &errors->items[0];
     uint32_t n = errors->n + errors->more;
-    snprintf(remedy, sizeof(remedy), n > 1 ? "certlined check -c %s names all %u mistakes" : "Correct it.",
-             path, n);
+    if (n > 1) {
+        snprintf(remedy, sizeof(remedy), "certlined check -c %s names all %u mistakes", path, n);
+    } else {
+        snprintf(remedy, sizeof(remedy), "Correct it.");
+    }
     if (first->line > 0) {
         doctor_say(d, DOCTOR_WRONG, remedy, "%s:%d:%d: %s", path, first->line, first->column, first->text);
     } else {

@@ -240,10 +240,12 @@ void doctor_check_database(struct doctor *d)
                    "an older program wrote it (version %d)", found.version);
     } else {
         r = store_check_pages(d->config->state_dir, &why);
-        doctor_say(d, r < 0 ? DOCTOR_WRONG : DOCTOR_GOOD,
-                   r < 0 ? "Stop the station; restore a backup." : NULL,
-                   r < 0 ? "%s" : "%ssound, %" PRId64 " events (certlined audit verify proves them)",
-                   r < 0 ? why.text : "", found.head.seq);
+        if (r < 0) {
+            doctor_say(d, DOCTOR_WRONG, "Stop the station; restore a backup.", "%s", why.text);
+        } else {
+            doctor_say(d, DOCTOR_GOOD, NULL, "sound, %" PRId64 " events (certlined audit verify proves them)",
+                       found.head.seq);
+        }
         say_mark(d, &found);
     }
 }
