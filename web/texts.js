@@ -17,7 +17,7 @@ export const texts = {
         live: "Live",
         lost: "No connection",
         banner: "No connection to the station",
-        stale: (time) => `What is shown here is from ${time}. The station itself goes on working.`,
+        stale: (time) => `What is shown here is from ${time} and may have changed.`,
         never: "Nothing has been received yet.",
         retry: (s) => (s > 0 ? `Next try in ${s} s.` : "Trying now …"),
     },
@@ -176,7 +176,7 @@ export const texts = {
     },
     hands: {
         title: "Needs hands",
-        none: "Nothing",
+        none: "Nothing.",
         noneHow: "No slot waits for anybody.",
         count: (n) => many(n, "slot", "slots"),
         alike: (fixture, n, what) => `${n} boards in ${fixture}: ${what}`,

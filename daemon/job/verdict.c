@@ -129,7 +129,7 @@ static const struct reason_text reasons[] = {
         "Put it back: it continues with its own credentials."),
     ROW(no_order, "No work order", "No order is open for this fixture.",
         "Open a work order for this fixture."),
-    ROW(order_full, "Work order complete", "The ordered number of boards is reached.",
+    ROW(order_full, "Work order full", "As many boards as ordered have passed or are being worked on.",
         "Take the board out, or open the next order."),
     ROW(order_conflict, "Order conflict", "The order does not fit this fixture or product.",
         "Check the work orders of this fixture."),
