@@ -1,4 +1,4 @@
-// What needs hands, the oldest first. Boards that all wait for the same thing are one line. Above them, the fixtures whose
+// What needs hands, the oldest first. Boards that all wait for the same thing, or have one IMEI, are one line. Above them, the fixtures whose
 // work has ended, and how many boards can be taken out.
 import { links } from "./api.js";
 import { isUnserved } from "./commands.js";
@@ -31,14 +31,22 @@ const waitingLine = (group) => ({ ...group, count: group.members.length,
 const unservedLine = (group) => ({ ...group, count: group.members.length,
     title: texts.hands.alike(group.fixture, group.members.length, group.face.note), text: group.face.remedy });
 
+// Boards of one IMEI, which only make sense together.
+const twinsLine = (group) => ({ ...group, count: group.members.length, title: texts.hands.twins(group.members.map(({ name, id }) => (hasFixtures() ? id : name))), text: group.face.remedy });
+
+const hasFixtures = () => live.station.fixtures.length > 1;
+
 function collect() {
     const items = [];
     const waiting = new Map();
     const unserved = new Map();
+    const twins = new Map();
     for (const slot of live.slots.values()) {
         const face = faceOf(slot);
         if (isUnserved(slot)) {
             addTo(unserved, slot, face, slot.verdict.reason);
+        } else if (slot.state === "held" && slot.waiting_for === "duplicate_imei" && slot.board) {
+            addTo(twins, { ...slot, fixture: "" }, face, slot.board.imei);
         } else if (face.needs) {
             items.push(single(slot, face));
         } else if (slot.state === "waiting" && shared.has(slot.waiting_for)) {
@@ -48,8 +56,10 @@ function collect() {
         }
     }
     items.push(...[...waiting.values()].map(waitingLine));
-    for (const group of unserved.values()) {
-        items.push(...(group.members.length > 1 ? [unservedLine(group)] : group.members));
+    for (const [groups, line] of [[unserved, unservedLine], [twins, twinsLine]]) {
+        for (const group of groups.values()) {
+            items.push(...(group.members.length > 1 ? [line(group)] : group.members));
+        }
     }
     return items.sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
 }
@@ -65,12 +75,12 @@ function makeRow(item, onChoose) {
     return li;
 }
 
-function updateRow({ parts: p }, item, hasFixtures) {
+function updateRow({ parts: p }, item) {
     setAttribute(p.row, "data-tone", item.face.tone);
     setAttribute(p.row, "data-group", item.count ? "" : null);
-    setAttribute(p.row, "data-wide", hasFixtures && !item.count ? "" : null);
+    setAttribute(p.row, "data-wide", hasFixtures() && !item.count ? "" : null);
     setSymbol(p.sign, item.face.symbol);
-    setText(p.name, item.count ? "" : hasFixtures ? item.id : item.name);
+    setText(p.name, item.count ? "" : hasFixtures() ? item.id : item.name);
     setHidden(p.name, Boolean(item.count));
     setText(p.title, item.title);
     setText(p.age, Number.isFinite(item.since) ? age(stationNow() - item.since) : "");
@@ -108,8 +118,7 @@ export function makeHands(onChoose) {
             setHidden(none, n > 0 || done.length > 0 || !live.isLoaded);
             keyed(ended, done, ({ name }) => name, ({ name }) => el("li", null, symbol("pass"), el("b", null, texts.ended.title(name)), el("span")),
                 (line, { passed }) => setText(line.lastChild, texts.ended.takeOut(passed)));
-            const hasFixtures = live.station.fixtures.length > 1;
-            keyed(list, items, (item) => item.id, (item) => makeRow(item, onChoose), (row, item) => updateRow(row, item, hasFixtures));
+            keyed(list, items, (item) => item.id, (item) => makeRow(item, onChoose), updateRow);
         },
     };
 }

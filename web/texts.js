@@ -179,6 +179,7 @@ export const texts = {
         none: "Nothing.",
         noneHow: "No slot waits for anybody.",
         count: (n) => many(n, "slot", "slots"),
+        twins: (names) => `Same IMEI in ${names.join(", ")}`,
         alike: (fixture, n, what) => `${n} boards in ${fixture}: ${what}`,
         waiting: (fixture, n) => `${many(n, "board waits", "boards wait")} in ${fixture}`,
         slotWarning: "Slot warning",
@@ -186,7 +187,7 @@ export const texts = {
     },
     ended: {
         title: (fixture) => `${fixture} is done`,
-        takeOut: (n) => `Take out the ${many(n, "board", "boards")} that passed.`,
+        takeOut: (n) => (n === 1 ? "Take out the board that passed." : `Take out the ${n} boards that passed.`),
         said: (fixture, passed, needing) => [`${fixture} is done`, `${passed} passed`, needing > 0 ? `${needing} ${needing === 1 ? "needs" : "need"} hands` : ""].filter(Boolean).join(", "),
     },
     shift: {

@@ -314,6 +314,8 @@ const stories = {
         await station.control("late", "plug 2");
         await rack.says(other, texts.state.held, texts.stateNote.twins(["001"]));
         await rack.says("late/001", texts.state.held, texts.stateNote.twins(["002"]));
+        await page.locator(".hand", { hasText: texts.hands.twins(["late/001", "late/002"]) }).waitFor();
+        assert.equal(await page.locator('.hand use[href="#s-held"]').count(), 1);
         await station.control("late", "unplug 2");
         await rack.says(other, texts.state.absent);
         await rack.command("late/001", "l");

@@ -288,6 +288,19 @@ const stories = {
         await isLinked("live");
     },
 
+    async "a browser whose clock is wrong shows the station's time"() {
+        const other = await page.context().newPage();
+        await other.addInitScript(() => {
+            const { now } = Date;
+            Date.now = () => now() + 3 * 60 * 60 * 1000;
+        });
+        await other.goto(station.url);
+        await other.waitForSelector("body[data-link=live]");
+        const clock = () => new Date().toTimeString().slice(0, 5);
+        await until("the station's minute", async () => await other.locator(".clock").textContent() === clock());
+        await other.close();
+    },
+
     async "a search that the station did not answer says so, and a countdown is not read aloud"() {
         expected = /net::ERR_/;
         await station.endDaemon("SIGKILL");
