@@ -1,9 +1,9 @@
 /*
  * certlined import: bundles from files, folders or standard input into the store.
  *
- * NDJSON goes in pieces as it is read, however large the file is and whatever is added to its rows; every
- * other format is converted whole (exchange/convert.h), since its rows cannot be told from its octets. Pieces
- * keep a request within the daemon's limits and its locked memory small.
+ * NDJSON goes in pieces as it is read and CSV block by block, however large the file is and whatever is added
+ * to its rows; a folder goes pair by pair, and only Certificate Manager's JSON is read whole. Pieces keep a
+ * request within the daemon's limits and its locked memory small.
  *
  * An import that broke off may simply be run again: what was taken is a duplicate then. A file's digest and
  * what became of its rows go on record when it was read to its end.
@@ -31,8 +31,6 @@
 #include "pki/digest.h"
 #include "store/store.h"
 
-#define SHOWN_EACH 500 /* rows, where the end is not known */
-
 struct run {
     const struct cmd_args *args;
     const struct config *config;
@@ -42,6 +40,8 @@ struct run {
     int64_t file_size;    /* 0: not known */
     bool is_amended;      /* rows that are NDJSON get a product or a lot */
     uint32_t rows_before; /* the piece of them that is at work */
+    uint32_t last_row;    /* of what is converted, the last one */
+    uint64_t n_octets;    /* of a CSV, read so far */
     uint32_t n_misfits;   /* files that hold no bundles at all */
     struct sha256 digest;
 };
@@ -84,9 +84,7 @@ static int give_row(void *ctx, uint32_t number, struct span json)
 {
     struct run *run = ctx;
     int r = rows_add(&run->rows, number, json);
-    if (run->rows.shows_progress && number % SHOWN_EACH == 0) {
-        progress_show(run->rows.file, 0, 0, number);
-    }
+    run->last_row = number;
     return r < 0 ? r : check_interrupted(&run->rows.failure);
 }
 
@@ -192,17 +190,42 @@ static int import_stream(struct run *run, int fd, struct err_info *reterr)
     return r;
 }
 
-/* ---- what is converted whole */
+/* ---- what is converted */
 
-static int convert_text(struct run *run, enum convert_format format, struct span text,
-                        struct err_info *reterr)
+static void take_octets(void *ctx, struct span octets)
+{
+    struct run *run = ctx;
+    sha256_add(&run->digest, octets);
+    run->n_octets += octets.len;
+    if (run->rows.shows_progress) {
+        progress_show(run->rows.file, run->n_octets, (uint64_t)run->file_size,
+                      run->last_row > 0 ? run->last_row - 1 : 0); /* without the header */
+    }
+}
+
+static int convert_whole(struct run *run, int fd, struct err_info *reterr)
+{
+    const struct convert_config config = convert_config_of(run);
+    char *memory = NULL;
+    size_t len = 0;
+    int r = convert_read_file(fd, CONVERT_FILE_MAX, &memory, &len, reterr);
+    if (r == 0) {
+        sha256_add(&run->digest, span_of(memory, len));
+        r = convert_manager(&config, span_of(memory, len), reterr);
+    }
+    secret_free(memory);
+    return r;
+}
+
+static int convert_file(struct run *run, enum convert_format format, int fd, struct err_info *reterr)
 {
     const struct convert_config config = convert_config_of(run);
     switch (format) {
     case CONVERT_CSV:
-        return convert_csv(&config, text, reterr);
+        run->n_octets = 0;
+        return convert_csv_file(&config, fd, take_octets, reterr);
     case CONVERT_MANAGER:
-        return convert_manager(&config, text, reterr);
+        return convert_whole(run, fd, reterr);
     case CONVERT_NDJSON: /* comes in pieces */
     case CONVERT_FOLDER:
         break;
@@ -210,17 +233,10 @@ static int convert_text(struct run *run, enum convert_format format, struct span
     return err_set(reterr, ERR_REFUSED, "it is a file, and the format is that of a folder");
 }
 
-static int import_whole(struct run *run, enum convert_format format, int fd, struct err_info *reterr)
+static int import_converted(struct run *run, enum convert_format format, int fd, struct err_info *reterr)
 {
-    char *memory = NULL;
-    size_t len = 0;
     struct err_info why = {0};
-    int r = convert_read_file(fd, CONVERT_FILE_MAX, &memory, &len, &why);
-    if (r == 0) {
-        sha256_add(&run->digest, span_of(memory, len));
-        r = convert_text(run, format, span_of(memory, len), &why);
-    }
-    secret_free(memory);
+    int r = convert_file(run, format, fd, &why);
     r = r == 0 ? rows_flush(&run->rows) : r;
     if (r == 0) {
         return 0;
@@ -295,7 +311,7 @@ static int import_open_file(struct run *run, int fd, const struct stat *st, stru
     sha256_init(&run->digest);
     int r = format == CONVERT_NDJSON                           ? import_stream(run, fd, reterr)
             : format == CONVERT_FOLDER && S_ISDIR(st->st_mode) ? import_folder(run, reterr)
-                                                               : import_whole(run, format, fd, reterr);
+                                                               : import_converted(run, format, fd, reterr);
     rows_clear_progress(&run->rows);
     r = r == 0 ? record_file(run, format, &before, reterr) : r;
     sha256_done(&run->digest);

@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define CONVERT_FILE_MAX  ((size_t)256 * 1024 * 1024) /* octets of a CSV */
+#define CONVERT_FILE_MAX  ((size_t)256 * 1024 * 1024) /* octets of a file that is read whole */
 #define CONVERT_FIELD_MAX ((size_t)64 * 1024)
 
 #define CONVERT_FORMAT_LIST(X)                                                                               \
@@ -59,6 +59,11 @@ struct convert_config {
  * -ENOMEM. */
 int convert_csv(const struct convert_config *config, struct span text, struct err_info *reterr);
 int convert_manager(const struct convert_config *config, struct span text, struct err_info *reterr);
+
+/* A CSV of any size, block by block; `took` is told each one, when its rows have been given. Also -errno of
+ * reading. */
+int convert_csv_file(const struct convert_config *config, int fd, void (*took)(void *ctx, struct span octets),
+                     struct err_info *reterr);
 
 /* NDJSON whose rows lack product or lot; also the way without either. */
 int convert_ndjson(const struct convert_config *config, struct span text, struct err_info *reterr);

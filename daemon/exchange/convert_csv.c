@@ -9,12 +9,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/secret.h"
 #include "exchange/convert_row.h"
 
 #define COLUMNS_MAX 16
+#define BLOCK_SIZE  ((size_t)64 * 1024)
+#define RECORD_MAX                                                                                           \
+    ((size_t)4 * 1024 * 1024) /* octets: a quotation mark without its end must not take all that follows */
 
 static const char *const members[] = {"id",      "imei",         "product",     "lot",
                                       "sec_tag", "ca",           "client_cert", "private_key",
@@ -26,6 +30,7 @@ struct reader {
     size_t n_columns;
 
     uint32_t number; /* of the record in hand, from 1 */
+    size_t len;      /* octets of it so far, or a few more */
     size_t n_fields;
     struct json *row;
     bool is_too_wide, is_too_long;
@@ -116,47 +121,127 @@ static void on_record(int end, void *ctx)
         r->rc = end_record(r);
     }
     r->number++;
+    r->len = 0;
     r->n_fields = 0;
     r->is_too_wide = r->is_too_long = false;
 }
 
-static int read_all(struct reader *r, struct csv_parser *parser, struct span text)
+static int refuse_form(struct reader *r, int code, const char *why)
+{
+    return err_set_at(r->reterr, code, (int)r->number, 0, "%s", why);
+}
+
+static int feed(struct reader *r, struct csv_parser *parser, struct span text)
 {
     for (size_t at = 0; at < text.len && r->rc == 0;) {
         size_t n = text.len - at < 4096 ? text.len - at : 4096;
+        r->len += n;
         if (csv_parse(parser, text.at + at, n, on_field, on_record, r) != n) {
             bool is_form = csv_error(parser) == CSV_EPARSE;
             return r->rc != 0 ? r->rc
-                              : err_set_at(r->reterr, is_form ? ERR_FORMAT : -ENOMEM, (int)r->number, 0, "%s",
-                                           is_form ? "a quotation mark stands inside of a field that is not "
-                                                     "quoted, or behind one that is"
-                                                   : "there is no memory to read it");
+                   : is_form  ? refuse_form(
+                                    r, ERR_FORMAT,
+                                    "a quotation mark stands inside of a field that is not quoted, or behind "
+                                     "one that is")
+                             : refuse_form(r, -ENOMEM, "there is no memory to read it");
+        }
+        if (r->rc == 0 && r->len > RECORD_MAX) {
+            return refuse_form(r, ERR_FORMAT, "the record has no end: is a quotation mark missing?");
         }
         at += n;
     }
-    if (r->rc == 0 && csv_fini(parser, on_field, on_record, r) != 0) {
-        return err_set_at(r->reterr, ERR_FORMAT, (int)r->number, 0, "the last quoted field has no end");
+    return r->rc;
+}
+
+static int finish(struct reader *r, struct csv_parser *parser)
+{
+    if (csv_fini(parser, on_field, on_record, r) != 0) {
+        return refuse_form(r, ERR_FORMAT, "the last quoted field has no end");
+    }
+    if (r->rc == 0 && r->n_columns == 0) {
+        return err_set(r->reterr, ERR_FORMAT, "there is no header row");
     }
     return r->rc;
+}
+
+static int begin(struct csv_parser *parser, struct err_info *reterr)
+{
+    if (csv_init(parser, CSV_STRICT | CSV_STRICT_FINI) != 0) {
+        return err_set(reterr, -ENOMEM, "there is no memory to read it");
+    }
+    csv_set_realloc_func(parser, secret_realloc);
+    csv_set_free_func(parser, secret_free);
+    return 0;
+}
+
+/* Spreadsheets write one. */
+static struct span skip_mark(struct span text)
+{
+    return span_starts(text, "\xEF\xBB\xBF") ? span_skip(text, 3) : text;
 }
 
 int convert_csv(const struct convert_config *config, struct span text, struct err_info *reterr)
 {
     struct reader r = {.config = config, .number = 1, .reterr = reterr};
     struct csv_parser parser;
-    if (span_starts(text, "\xEF\xBB\xBF")) { /* spreadsheets write one */
-        text = span_skip(text, 3);
+    int rc = begin(&parser, reterr);
+    if (rc < 0) {
+        return rc;
     }
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0) {
-        return err_set(reterr, -ENOMEM, "there is no memory to read it");
-    }
-    csv_set_realloc_func(&parser, secret_realloc);
-    csv_set_free_func(&parser, secret_free);
-    int rc = read_all(&r, &parser, text);
+    rc = feed(&r, &parser, skip_mark(text));
+    rc = rc == 0 ? finish(&r, &parser) : rc;
     csv_free(&parser);
     json_free(r.row);
-    if (rc == 0 && r.n_columns == 0) {
-        rc = err_set(reterr, ERR_FORMAT, "there is no header row");
+    return rc;
+}
+
+/* Until the block is full or the file ends: how many octets, or -errno. */
+static ssize_t read_block(int fd, char *block)
+{
+    size_t len = 0;
+    while (len < BLOCK_SIZE) {
+        ssize_t n = read(fd, block + len, BLOCK_SIZE - len);
+        if (n == 0) {
+            break;
+        }
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+        len += n > 0 ? (size_t)n : 0;
     }
+    return (ssize_t)len;
+}
+
+static int read_blocks(struct reader *r, struct csv_parser *parser, int fd, char *block,
+                       void (*took)(void *ctx, struct span octets))
+{
+    int rc = 0;
+    ssize_t n = 1;
+    for (bool is_first = true; rc == 0 && (n = read_block(fd, block)) > 0; is_first = false) {
+        struct span octets = span_of(block, (size_t)n);
+        rc = feed(r, parser, is_first ? skip_mark(octets) : octets);
+        took(r->config->ctx, octets);
+    }
+    if (n < 0) {
+        return err_set(r->reterr, (int)n, "it cannot be read: %s", err_text((int)n));
+    }
+    return rc == 0 ? finish(r, parser) : rc;
+}
+
+int convert_csv_file(const struct convert_config *config, int fd, void (*took)(void *ctx, struct span octets),
+                     struct err_info *reterr)
+{
+    struct reader r = {.config = config, .number = 1, .reterr = reterr};
+    struct csv_parser parser;
+    int rc = begin(&parser, reterr);
+    if (rc < 0) {
+        return rc;
+    }
+    char *block = secret_alloc(BLOCK_SIZE);
+    rc = block != NULL ? read_blocks(&r, &parser, fd, block, took)
+                       : err_set(reterr, -ENOMEM, "there is no memory to read it");
+    secret_free(block);
+    csv_free(&parser);
+    json_free(r.row);
     return rc;
 }

@@ -112,6 +112,86 @@ static void csv_that_is_none(void **state)
     }
 }
 
+/* ---- CSV from a file, block by block */
+
+static struct {
+    uint32_t rows, last;
+    uint64_t sum, octets;
+} seen;
+
+static int sum_row(void *ctx, uint32_t number, struct span json)
+{
+    (void)ctx;
+    seen.rows++;
+    seen.last = number;
+    for (size_t i = 0; i < json.len; i++) {
+        seen.sum = seen.sum * 31 + (unsigned char)json.at[i];
+    }
+    return 0;
+}
+
+static void count_octets(void *ctx, struct span octets)
+{
+    (void)ctx;
+    seen.octets += octets.len;
+}
+
+static int read_csv(const struct convert_config *how, const char *text, size_t len, struct err_info *reterr)
+{
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    rewind(f);
+    int rc = convert_csv_file(how, fileno(f), count_octets, reterr);
+    fclose(f);
+    return rc;
+}
+
+static void a_csv_of_any_size_is_the_same_in_blocks(void **state)
+{
+    enum { ROWS = 4000, SIZE = ROWS * 128 };
+    const struct convert_config how = {.row = sum_row, .refuse = config.refuse};
+    char *text = malloc(SIZE);
+    size_t len = 0;
+    (void)state;
+    assert_non_null(text);
+    len += (size_t)snprintf(text, SIZE, "\xEF\xBB\xBFid,client_cert\r\n");
+    for (int i = 0; i < ROWS; i++) {
+        len += (size_t)snprintf(text + len, SIZE - len, "b-%d,\"-----\n%0*d\"\"x\n\"\n", i, i % 80 + 1, i);
+    }
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(convert_csv(&how, span_of(text, len), NULL), 0);
+    uint64_t whole = seen.sum;
+    assert_int_equal(seen.rows, ROWS);
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(read_csv(&how, text, len, NULL), 0);
+    assert_int_equal(seen.rows, ROWS);
+    assert_int_equal(seen.last, ROWS + 1);
+    assert_true(seen.sum == whole);
+    assert_int_equal(seen.octets, len);
+    free(text);
+}
+
+/* A quotation mark without its end takes no more memory than any credential could. */
+static void a_record_without_end_ends_the_file(void **state)
+{
+    enum { SIZE = 6 * 1024 * 1024 };
+    const struct convert_config how = {.row = sum_row, .refuse = config.refuse};
+    struct err_info why = {0};
+    char *text = malloc(SIZE);
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', SIZE);
+    memcpy(text, "id\na\n\"", 6);
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(read_csv(&how, text, SIZE, &why), ERR_FORMAT);
+    assert_non_null(strstr(why.text, "no end"));
+    assert_int_equal(why.line, 3);
+    assert_int_equal(seen.rows, 1);
+    assert_true(seen.octets < SIZE);
+    free(text);
+}
+
 static void a_callback_ends_it(void **state)
 {
     (void)state;
@@ -298,6 +378,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(csv_rows, set_up),
         cmocka_unit_test_setup(csv_that_is_none, set_up),
+        cmocka_unit_test_setup(a_csv_of_any_size_is_the_same_in_blocks, set_up),
+        cmocka_unit_test_setup(a_record_without_end_ends_the_file, set_up),
         cmocka_unit_test_setup(a_callback_ends_it, set_up),
         cmocka_unit_test_setup(product_and_lot_are_put_in, set_up),
         cmocka_unit_test_setup(the_managers_json, set_up),
