@@ -85,7 +85,9 @@ CREATE TABLE bundle (
     lot     TEXT NOT NULL DEFAULT '',
     imei    TEXT,                     -- of the board it is for; NULL while FREE. Stays with a RETIRED one
     is_made_for INTEGER NOT NULL CHECK (is_made_for IN (0, 1)), -- came with this IMEI: never becomes FREE
-    state   TEXT NOT NULL CHECK (state IN ('free', 'bound', 'exposed', 'installed', 'retired')),
+    -- No IN: for a list of more than two SQLite makes a table, at every change of a row.
+    state   TEXT NOT NULL CHECK (state = 'free' OR state = 'bound' OR state = 'exposed' OR state = 'installed'
+                                 OR state = 'retired'),
     was_claimed INTEGER NOT NULL DEFAULT 0 CHECK (was_claimed IN (0, 1)),
     retired_why TEXT,
     content BLOB NOT NULL CHECK (length(content) = 32), -- tells the same row sent again from another one
@@ -101,7 +103,8 @@ CREATE INDEX bundle_free_of_lot ON bundle (product, lot, no) WHERE state = 'free
 -- Made for a board that has not come yet.
 CREATE INDEX bundle_expected ON bundle (product, lot) WHERE state = 'bound' AND was_claimed = 0;
 
--- How many bundles are in which state, kept by the triggers below, so that stock need not be counted.
+-- How many bundles are in which state, kept by the triggers below, so that stock need not be counted. Whatever there
+-- is of a product and lot, all five states have their row.
 CREATE TABLE bundle_stock (
     product TEXT NOT NULL,
     lot     TEXT NOT NULL,
@@ -110,13 +113,14 @@ CREATE TABLE bundle_stock (
     PRIMARY KEY (product, lot, state)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER bundle_is_stocked AFTER INSERT ON bundle BEGIN
-    INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)
-        ON CONFLICT DO UPDATE SET n = n + 1;
+    INSERT INTO bundle_stock SELECT new.product, new.lot, column1, 0
+        FROM (VALUES ('free'), ('bound'), ('exposed'), ('installed'), ('retired'))
+        WHERE NOT EXISTS (SELECT 1 FROM bundle_stock WHERE product = new.product AND lot = new.lot);
+    UPDATE bundle_stock SET n = n + 1 WHERE product = new.product AND lot = new.lot AND state = new.state;
 END;
 CREATE TRIGGER bundle_changes_state AFTER UPDATE OF state ON bundle WHEN old.state <> new.state BEGIN
     UPDATE bundle_stock SET n = n - 1 WHERE product = old.product AND lot = old.lot AND state = old.state;
-    INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)
-        ON CONFLICT DO UPDATE SET n = n + 1;
+    UPDATE bundle_stock SET n = n + 1 WHERE product = new.product AND lot = new.lot AND state = new.state;
 END;
 
 CREATE TABLE credential (

@@ -73,7 +73,7 @@ const char *const statement_texts[STATEMENTS] = {
         "UPDATE bundle SET state = 'bound', imei = ?2, was_claimed = 1 WHERE id = ?1 AND state = 'free'",
     [Q_BUNDLE_CLAIMED] = "UPDATE bundle SET was_claimed = 1 WHERE id = ?1 AND was_claimed = 0",
     [Q_BUNDLE_EXPOSE] = "UPDATE bundle SET state = iif(state = 'bound', 'exposed', state)"
-                        " WHERE id = ?1 AND state IN ('bound', 'exposed', 'installed')",
+                        " WHERE id = ?1 AND (state = 'bound' OR state = 'exposed' OR state = 'installed')",
     [Q_BUNDLE_INSTALL] =
         "UPDATE bundle SET state = 'installed' WHERE id = ?1 AND state IN ('bound', 'exposed')",
     [Q_BUNDLE_RELEASE] = "UPDATE bundle SET state = 'free', imei = NULL"
