@@ -4,7 +4,7 @@
  * bundle.
  *
  * Rows know nothing at run time; what changes stands in struct job. The functions of a row read and write
- * struct job, and send nothing themselves: the interpreter (job.c) does.
+ * struct job, and send nothing themselves: the interpreter (run.h) does.
  */
 #ifndef CERTLINE_JOB_PLAN_H
 #define CERTLINE_JOB_PLAN_H
