@@ -329,6 +329,11 @@ static const struct {
     {"job_ended", job_ended},
 };
 
+const char *store_event_kind(size_t i)
+{
+    return i < sizeof(kinds) / sizeof(*kinds) ? kinds[i].kind : NULL;
+}
+
 int project(struct store *st, const struct event *event)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {

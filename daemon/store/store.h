@@ -245,6 +245,9 @@ int store_note(struct store *store, const char *name, char out[STORE_NOTE_SIZE])
 int store_quarantined(struct store *store, void (*each)(void *ctx, const char *slot, const char *why),
                       void *ctx);
 
+/* The kinds of events that there are, in the order of daemon/api/openapi.json; NULL behind the last one. */
+const char *store_event_kind(size_t i);
+
 /* Number of the last event on record (0: none), and its wall time. */
 int64_t store_last_seq(const struct store *store);
 int64_t store_last_wall_ms(const struct store *store);

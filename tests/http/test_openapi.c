@@ -12,6 +12,7 @@
 #include "api/response.h"
 #include "api/route.h"
 #include "base/json.h"
+#include "store/store.h"
 
 extern const char api_openapi_json[];
 
@@ -197,9 +198,19 @@ static const char *state_at(int i)
     return slot_state_name((enum slot_state)i);
 }
 
+static const char *kind_at(int i)
+{
+    return store_event_kind((size_t)i);
+}
+
 static void words_agree(void **state)
 {
     (void)state;
+    int n_kinds = 0;
+    while (kind_at(n_kinds)) {
+        n_kinds++;
+    }
+    assert_enum("EventKind", kind_at, n_kinds);
     assert_enum("Outcome", outcome_at, OUTCOMES - 1);
     assert_enum("Fault", fault_at, FAULT_UNKNOWN + 1);
     assert_enum("SlotState", state_at, SLOT_QUARANTINED + 1);
