@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,6 +40,7 @@
 #include "support/malloc_count.h"
 #include "support/rig.h"
 #include "support/storekit.h"
+#include "support/sweep.h"
 #include "support/testpki.h"
 
 #define CASES        24
@@ -742,17 +742,15 @@ static bool live_with(enum phase phase, uint64_t k, bool for_good)
     return fired;
 }
 
-static bool takes_all;
-
-static void sweep(void **state)
+static void sweep(size_t which)
 {
-    enum phase phase = (enum phase)(uintptr_t)*state;
+    enum phase phase = (enum phase)which;
     live_with(phase, 0, false); /* whatever is made once in a process is made now */
     live_with(phase, 0, false);
     uint64_t n = run.calls, taken = 0, fired = 0;
-    uint64_t stride = takes_all || n <= CASES ? 1 : n / CASES;
+    struct sweep_thinned thinned = sweep_thin(n, CASES);
     for (int for_good = 0; for_good < 2; for_good++) {
-        for (uint64_t k = 1 + (uint64_t)time(NULL) / 86400 % stride; k <= n; k += stride) {
+        for (uint64_t k = thinned.first; k <= n; k += thinned.stride) {
             taken++;
             fired += live_with(phase, k, for_good);
         }
@@ -763,22 +761,19 @@ static void sweep(void **state)
     assert_int_equal(fired, taken);
 }
 
-static const char *case_to_repeat;
-
-static void repeat(void **state)
+static void repeat(const char *wanted)
 {
-    (void)state;
-    const char *colon = strchr(case_to_repeat, ':');
+    const char *colon = strchr(wanted, ':');
     for (int i = 0; colon && i < PHASES; i++) {
-        if (strncmp(case_to_repeat, phase_names[i], (size_t)(colon - case_to_repeat)) == 0 &&
-            phase_names[i][colon - case_to_repeat] == '\0') {
+        if (strncmp(wanted, phase_names[i], (size_t)(colon - wanted)) == 0 &&
+            phase_names[i][colon - wanted] == '\0') {
             live_with((enum phase)i, 0, false);
             live_with((enum phase)i, 0, false);
             assert_true(live_with((enum phase)i, strtoull(colon + 1, NULL, 10), strstr(colon, ":until")));
             return;
         }
     }
-    fail_msg("no such case: %s", case_to_repeat);
+    fail_msg("no such case: %s", wanted);
 }
 
 static int set_up(void **state)
@@ -805,19 +800,11 @@ static int tear_down(void **state)
 
 int main(int argc, char **argv)
 {
-    if (pki_init() < 0) {
-        return 1;
-    }
-    if (argc > 1 && strcmp(argv[1], "all") != 0) {
-        case_to_repeat = argv[1];
-        const struct CMUnitTest one[] = {cmocka_unit_test(repeat)};
-        return cmocka_run_group_tests(one, set_up, tear_down);
-    }
-    takes_all = argc > 1;
-    struct CMUnitTest tests[PHASES];
-    for (int i = 0; i < PHASES; i++) {
-        tests[i] = (struct CMUnitTest){
-            .name = phase_names[i], .test_func = sweep, .initial_state = (void *)(uintptr_t)i};
-    }
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    const struct sweep all = {.names = phase_names,
+                              .n = PHASES,
+                              .run = sweep,
+                              .repeat = repeat,
+                              .set_up = set_up,
+                              .tear_down = tear_down};
+    return pki_init() < 0 ? 1 : sweep_main(argc, argv, &all);
 }

@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "support/rig.h"
+#include "support/sweep.h"
 
 #define STRIDE         3
 #define CONTENT_STRIDE 61
@@ -57,8 +58,6 @@ static const struct kind {
     {"certline_keygen", "certline", GOODS_KEYGEN},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static bool takes_all;
 
 static void make_psk(struct product *p, struct rig *rig)
 {
@@ -212,26 +211,26 @@ static uint64_t live_cleanly(const struct kind *kind, bool is_content[OCTETS_MAX
     return told;
 }
 
-static void sweep(void **state)
+static void sweep(size_t which)
 {
     static bool is_content[OCTETS_MAX];
     static char clean[STORY_SIZE];
-    const struct kind *kind = *state;
+    const struct kind *kind = &kinds[which];
     uint64_t n = live_cleanly(kind, is_content, clean), fired = 0, contents = 0;
-    uint64_t turn = (uint64_t)time(NULL) / 86400 + (uint64_t)(kind - kinds);
+    uint64_t turn = (uint64_t)time(NULL) / 86400 + which;
     for (uint64_t k = 1; k <= n; k++) {
         contents += is_content[k - 1];
-        if (takes_all || (k + turn) % (is_content[k - 1] ? CONTENT_STRIDE : STRIDE) == 0) {
+        if (sweep_takes_all() || (k + turn) % (is_content[k - 1] ? CONTENT_STRIDE : STRIDE) == 0) {
             run(kind, k, clean); /* which sees to it that it died there */
             fired++;
         }
     }
     print_message("%s: %llu opportunities (%llu of them content), %llu fired\n", kind->name,
                   (unsigned long long)n, (unsigned long long)contents, (unsigned long long)fired);
-    assert_true(takes_all ? fired == n : fired > 0);
+    assert_true(sweep_takes_all() ? fired == n : fired > 0);
 }
 
-static int repeat(const char *id)
+static void repeat(const char *id)
 {
     static bool is_content[OCTETS_MAX];
     static char clean[STORY_SIZE];
@@ -241,33 +240,18 @@ static int repeat(const char *id)
             strncmp(kinds[i].name, id, (size_t)(colon - id)) == 0) {
             live_cleanly(&kinds[i], is_content, clean);
             run(&kinds[i], strtoull(colon + 1, NULL, 10), clean);
-            return 0;
+            return;
         }
     }
-    fprintf(stderr, "no such case: %s\n", id);
-    return 2;
-}
-
-static const char *case_to_repeat;
-
-static void repeat_one(void **state)
-{
-    (void)state;
-    assert_int_equal(repeat(case_to_repeat), 0);
+    fail_msg("no such case: %s", id);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "all") != 0) {
-        case_to_repeat = argv[1];
-        const struct CMUnitTest one[] = {cmocka_unit_test(repeat_one)};
-        return cmocka_run_group_tests(one, NULL, NULL);
-    }
-    takes_all = argc > 1;
-    struct CMUnitTest tests[KINDS];
+    const char *names[KINDS];
     for (size_t i = 0; i < KINDS; i++) {
-        tests[i] = (struct CMUnitTest){
-            .name = kinds[i].name, .test_func = sweep, .initial_state = (void *)(uintptr_t)&kinds[i]};
+        names[i] = kinds[i].name;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return sweep_main(argc, argv,
+                      &(struct sweep){.names = names, .n = KINDS, .run = sweep, .repeat = repeat});
 }
