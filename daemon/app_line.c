@@ -403,9 +403,8 @@ static int run_command(struct app_line *line, const struct api_command *c, struc
     return ERR_INTERNAL;
 }
 
-static void answer_command(struct app_line *line, struct command_mail *mail)
+static void answer_command(struct command_mail *mail, int result)
 {
-    int result = run_command(line, mail->command, mail->reterr);
     pthread_mutex_lock(&mail->lock);
     mail->result = result;
     mail->is_done = true;
@@ -424,7 +423,8 @@ static void take_mail(struct app_line *line, struct mail *mail)
                       now_of(line));
         break;
     case MAIL_COMMAND:
-        answer_command(line, (struct command_mail *)mail);
+        answer_command((struct command_mail *)mail, run_command(line, ((struct command_mail *)mail)->command,
+                                                                ((struct command_mail *)mail)->reterr));
         break;
     case MAIL_ORDERS:
         station_set_orders(line->station, ((struct orders_mail *)mail)->orders,
@@ -439,6 +439,35 @@ static void take_mail(struct app_line *line, struct mail *mail)
     case MAIL_FINISH:
         line->is_finished = true;
         break;
+    }
+}
+
+/* What came too late. Whoever waits for a command is told: it would wait for ever, and the end for it. */
+static void refuse_mail(struct mail *mail)
+{
+    switch (mail->kind) {
+    case MAIL_COMMAND:
+        answer_command((struct command_mail *)mail,
+                       err_set(((struct command_mail *)mail)->reterr, ERR_CLOSED, "the line has ended"));
+        break;
+    case MAIL_ORDERS:
+    case MAIL_BLOCK:
+        free(mail);
+        break;
+    case MAIL_LEDGER:
+    case MAIL_NOTE:
+    case MAIL_FINISH:
+        break;
+    }
+}
+
+/* Nothing is taken any more. */
+static void close_box(struct app_line *line)
+{
+    void *mail;
+    mailbox_close(line->box);
+    while (mailbox_take(line->box, &mail, 1) == 1) {
+        refuse_mail(mail);
     }
 }
 
@@ -611,6 +640,9 @@ void app_line_free(struct app_line *line)
     loop_defer_cancel(&line->settled);
     loop_free(line->loop);
     station_free(line->station);
+    if (line->box) { /* a line that was built and never ran has mail as well */
+        close_box(line);
+    }
     unsigned n = atomic_load(&line->n_slots);
     for (unsigned i = 0; line->couriers && i < n; i++) {
         free(line->couriers[i]);
@@ -631,7 +663,9 @@ int app_line_run(struct app_line *line, int stop_ms)
     line->is_first_scan = true;
     hotplug_rescan(line->hotplug);
     line->is_first_scan = false;
-    return loop_run(line->loop);
+    int r = loop_run(line->loop);
+    close_box(line); /* also when the loop has failed: HTTP's workers must come to their end */
+    return r;
 }
 
 /* ---- from other threads ---- */
