@@ -205,10 +205,12 @@ static int take_lock(struct store *st, const char *dir, struct err_info *reterr)
     if (st->lock_fd < 0) {
         return err_set(reterr, -errno, "%s/%s cannot be opened: %s", dir, LOCK_NAME, strerror(errno));
     }
-    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        return err_set(reterr, ERR_LOCKED, "the state directory %s is in use by another process", dir);
+    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        return 0;
     }
-    return 0;
+    return errno == EWOULDBLOCK
+               ? err_set(reterr, ERR_LOCKED, "the state directory %s is in use by another process", dir)
+               : err_set(reterr, -errno, "%s/%s cannot be locked: %s", dir, LOCK_NAME, strerror(errno));
 }
 
 /* The file exists before SQLite opens it, so that it and its WAL get this mode. Never opened by us when it is
