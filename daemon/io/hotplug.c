@@ -7,6 +7,9 @@
  * Order within a scan: first the watch on the folder, then the folder's content; what comes in between is
  * seen by both, and the second look finds no difference.
  *
+ * What cannot be watched, read or remembered now may be so in a while: nothing else would tell us, so it is
+ * tried again, after 10 ms at first and every 10 s in the end, and said once until it comes right.
+ *
  * What makes a board another one is in `struct identity`. Change times are left out on purpose: udev touches
  * a by-path link that it keeps, and taking that for a new board would end the job of the one that is there. A
  * link's birth time is kept where the file system has it, since some hand a freed inode number out again at
@@ -31,7 +34,9 @@
 
 #define HINTS                                                                                                \
     (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-#define WILDCARDS "*?["
+#define WILDCARDS    "*?["
+#define RETRY_MIN_US (10 * US_PER_MS)
+#define RETRY_MAX_US (10 * US_PER_S)
 
 /* Of the path itself (perhaps a link) and of the device that it leads to. Compared octet by octet: starts as
  * zeros. */
@@ -56,6 +61,7 @@ struct watch {
     int wd;                        /* -1: nothing is watched */
     bool is_at_folder;             /* false: wd is an ancestor, since the folder does not exist */
     bool is_stale;                 /* to be scanned when the hints of this turn are read */
+    bool is_blind;                 /* something of it is not seen: said, and tried again */
     struct seen **seen;            /* sorted by file name */
     size_t n_seen, room;
 };
@@ -66,17 +72,34 @@ struct hotplug {
     void *ctx;
     int fd; /* inotify */
     struct loop_fd source;
+    struct loop_timer retry; /* set while a watch is blind */
+    int64_t retry_us;
+    unsigned n_blinded; /* how often a watch was found so */
     struct watch **watches;
     uint32_t n_watches;
     uint32_t next_number;
     struct hotplug_usb *usb; /* NULL until the first slot by USB: a line without any needs no udev */
 };
 
-static void tell_failed(struct hotplug *h, int code, const char *what, const char *path)
+/* The C library would speak of a disk. */
+static const char *text_of(int error)
 {
-    struct err_info why = {0};
-    err_set(&why, code, "%s %s: %s", path, what, err_text(code));
-    h->events->failed(h->ctx, &why);
+    return error == -ENOSPC ? "no watch is left (fs.inotify.max_user_watches)" : err_text(error);
+}
+
+/* What may be otherwise in a while. */
+static void fail_for_now(struct hotplug *h, struct watch *w, int error, const char *what, const char *path)
+{
+    if (!w->is_blind) {
+        struct err_info why = {0};
+        err_set(&why, error, "%s %s for now: %s", path, what, text_of(error));
+        h->events->failed(h->ctx, &why);
+    }
+    w->is_blind = true;
+    h->n_blinded++;
+    if (!h->retry.link.next) {
+        loop_timer_set(h->loop, &h->retry, loop_now_us(h->loop) + h->retry_us);
+    }
 }
 
 /* --- names
@@ -187,7 +210,7 @@ static void remember(struct hotplug *h, struct watch *w, size_t place, const str
     struct seen *fresh = malloc(sizeof(*fresh));
     if (!fresh || !make_room(w)) {
         free(fresh);
-        tell_failed(h, -ENOMEM, "cannot be remembered", now->port.path);
+        fail_for_now(h, w, -ENOMEM, "cannot be remembered", now->port.path);
         return;
     }
     *fresh = *now;
@@ -206,7 +229,9 @@ static void look(struct hotplug *h, struct watch *w, const char *file)
     size_t place = find_place(w, file, &was_there);
     int len = snprintf(now.port.path, sizeof(now.port.path), "%s/%s", w->folder, file);
     if (len >= (int)sizeof(now.port.path) || !name_slot(w, file, now.port.name)) {
-        tell_failed(h, ERR_RANGE, "has too long a name for a slot", file);
+        struct err_info why = {0};
+        err_set(&why, ERR_RANGE, "%s has too long a name for a slot", file);
+        h->events->failed(h->ctx, &why);
         return;
     }
     bool is_there = probe(now.port.path, now.port.device, &now.id);
@@ -242,7 +267,7 @@ static void scan_folder(struct hotplug *h, struct watch *w)
     int n = scandir(w->folder[0] ? w->folder : "/", &entries, NULL, compare_entries);
     if (n < 0) {
         if (errno != ENOENT) { /* gone again: its going is a hint as well */
-            tell_failed(h, -errno, "cannot be read", w->folder);
+            fail_for_now(h, w, -errno, "cannot be read", w->folder);
         }
         return;
     }
@@ -309,17 +334,34 @@ static void settle(struct hotplug *h, struct watch *w)
         }
     } while (w->wd >= 0 && w->wd != before);
     if (w->wd < 0) {
-        tell_failed(h, w->wd, "cannot be watched", w->folder);
+        fail_for_now(h, w, w->wd, "cannot be watched", w->folder);
         w->wd = -1;
     }
-    w->is_at_folder = w->wd >= 0 && strcmp(path, w->folder) == 0;
+    w->is_at_folder = strcmp(path, w->folder) == 0; /* without a watch it is read now and then */
 }
 
 static void refresh(struct hotplug *h, struct watch *w)
 {
+    unsigned before = h->n_blinded;
     w->is_stale = false;
     settle(h, w);
     scan(h, w);
+    w->is_blind = w->is_blind && h->n_blinded != before;
+}
+
+static void on_retry(void *ctx)
+{
+    struct hotplug *h = ctx;
+    h->retry_us = time_min(h->retry_us * 2, RETRY_MAX_US); /* for those that fail again */
+    (void)loop_fd_set(&h->source, LOOP_READ);
+    for (uint32_t i = 0; i < h->n_watches; i++) {
+        if (h->watches[i]->is_blind) {
+            refresh(h, h->watches[i]);
+        }
+    }
+    if (!h->retry.link.next) {
+        h->retry_us = RETRY_MIN_US;
+    }
 }
 
 /* --- hints
@@ -340,6 +382,16 @@ static void take_hint(struct hotplug *h, struct watch *w, const struct inotify_e
     }
 }
 
+/* What the kernel had to say is unknown, so each watch is looked at; later, since reading would fail at once
+ * again. */
+static void turn_deaf(struct hotplug *h, int error)
+{
+    (void)loop_fd_set(&h->source, 0);
+    for (uint32_t i = 0; i < h->n_watches; i++) {
+        fail_for_now(h, h->watches[i], error, "is not heard of", h->watches[i]->folder);
+    }
+}
+
 /* One buffer a turn. */
 static void on_hints(void *ctx, unsigned ready)
 {
@@ -347,6 +399,9 @@ static void on_hints(void *ctx, unsigned ready)
     struct hotplug *h = ctx;
     _Alignas(struct inotify_event) char buffer[4096];
     ssize_t n = read(h->fd, buffer, sizeof(buffer));
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        turn_deaf(h, -errno);
+    }
     for (ssize_t at = 0; at < n;) {
         const struct inotify_event *hint = (const void *)(buffer + at);
         for (uint32_t i = 0; i < h->n_watches; i++) {
@@ -383,11 +438,17 @@ struct hotplug *hotplug_new(struct loop *loop, const struct hotplug_events *even
         err_set(reterr, -ENOMEM, "no memory for watching ports");
         return NULL;
     }
-    *h = (struct hotplug){.loop = loop, .events = events, .ctx = ctx};
+    *h = (struct hotplug){.loop = loop,
+                          .events = events,
+                          .ctx = ctx,
+                          .retry = {.fn = on_retry, .ctx = h},
+                          .retry_us = RETRY_MIN_US};
     h->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     int r = h->fd < 0 ? -errno : loop_fd_add(loop, &h->source, h->fd, LOOP_READ, on_hints, h);
     if (r < 0) {
-        err_set(reterr, r, "inotify is not to be had: %s", err_text(r));
+        err_set(reterr, r, "inotify is not to be had: %s",
+                r == -EMFILE ? "no descriptor is left, or no instance (fs.inotify.max_user_instances)"
+                             : err_text(r));
         hotplug_free(h);
         return NULL;
     }
@@ -408,6 +469,7 @@ void hotplug_free(struct hotplug *h)
     if (!h) {
         return;
     }
+    loop_timer_cancel(&h->retry);
     loop_fd_remove(&h->source);
     hotplug_usb_free(h->usb);
     for (uint32_t i = 0; i < h->n_watches; i++) {

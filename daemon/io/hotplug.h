@@ -38,8 +38,8 @@ struct hotplug_port {
 struct hotplug_events {
     void (*arrived)(void *ctx, const struct hotplug_port *port);
     void (*left)(void *ctx, const struct hotplug_port *port);
-    /* A folder cannot be watched or read, or a name is too long: what is behind it is not seen. For the log.
-     */
+    /* A folder cannot be watched or read for now, which is tried again until it comes right; or a name is too
+     * long: what is behind it is not seen. For the log. */
     void (*failed)(void *ctx, const struct err_info *why);
 };
 

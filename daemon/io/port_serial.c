@@ -112,12 +112,21 @@ static int set_rtscts(int fd, const char *device, enum port_flow flow, struct er
                   : err_set(reterr, -errno, "%s: setting flow control failed: %s", device, strerror(errno));
 }
 
-/* USB bridges hold their lines to the board until DTR is up. A tty without such lines (-ENOTTY, -EINVAL)
- * needs none. */
-static void raise_lines(int fd)
+/* A tty without such lines says one of these, and needs none. EPIPE: a USB device that does not know the
+ * request. */
+static bool has_no_lines(int error)
+{
+    return error == ENOTTY || error == EINVAL || error == EPIPE || error == EOPNOTSUPP;
+}
+
+/* USB bridges hold their lines to the board until DTR is up: where that fails the board would only be silent,
+ * and be blamed for it. */
+static int raise_lines(int fd, const char *device, struct err_info *reterr)
 {
     int lines = TIOCM_DTR | TIOCM_RTS;
-    (void)ioctl(fd, TIOCMBIS, &lines);
+    return ioctl(fd, TIOCMBIS, &lines) == 0 || has_no_lines(errno)
+               ? 0
+               : err_set(reterr, -errno, "%s: DTR and RTS cannot be raised: %s", device, strerror(errno));
 }
 
 int port_serial_open(const char *device, const struct port_config *config, struct err_info *reterr)
@@ -131,7 +140,9 @@ int port_serial_open(const char *device, const struct port_config *config, struc
         r = set_rtscts(fd, device, config->flow, reterr);
     }
     if (r == 0) {
-        raise_lines(fd);
+        r = raise_lines(fd, device, reterr);
+    }
+    if (r == 0) {
         r = port_finish(fd, reterr);
     }
     if (r < 0) {

@@ -1,206 +1,53 @@
 /*
- * System calls that fail. Two stories: a board is provisioned over a real pseudo-terminal with the loop, the
- * ports and their opener (io/), and a state directory is made, filled and opened again with its database, its
- * mark and its wrapping key. In each the k-th call of each kind fails once, with each of the errors that fit
- * it.
+ * System calls that fail. Four stories: a board is provisioned over a real pseudo-terminal with the loop, the
+ * ports and their opener (io/); boards come and go in a folder that hot-plug watches; a state directory is
+ * made, filled and opened again with its database, its mark and its wrapping key; the whole daemon is started
+ * and told to stop. In each the k-th call of each kind fails once, with each of the errors that fit it
+ * (support/callfault.h).
  *
  * The line survives: an interrupted call is nothing, a port that fails is lost and opened again, and the
- * board passes; no fault of ours becomes a board's FAIL. The state says what it could not do, and does it
- * when asked again: nothing is lost, nothing is made twice, and the key is still the one that was made first.
- * No descriptor is left open.
- *
- * A kind with more than CASES calls is thinned: each n-th, beginning at another one every day. "all" takes
- * each, "story:call:error:k" repeats one case.
+ * board passes; no fault of ours becomes a board's FAIL. Whatever is not seen at once is seen a little later.
+ * The state says what it could not do, and does it when asked again: nothing is lost, nothing is made twice,
+ * and the key is still the one that was made first. The daemon starts, or says why it does not. No descriptor
+ * is left open.
  */
-#define _GNU_SOURCE
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <time.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "app.h"
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "config.h"
+#include "io/hotplug.h"
 #include "io/loop.h"
 #include "io/ports.h"
 #include "pki/init.h"
 #include "store/store.h"
+#include "support/callfault.h"
 #include "support/rig.h"
 #include "support/testpki.h"
 
-#define CASES    8
-#define PATIENCE 20 /* failures of one thing: it will never come right */
+static struct testpki *pki;
+static char state_dir[64];
 
-/* ---- the calls */
-
-enum call { CALL_OPEN, CALL_READ, CALL_WRITE, CALL_SYNC, CALL_LINK, CALL_EPOLL_WAIT, CALL_EPOLL_CTL, CALLS };
-
-static const struct {
-    const char *name;
-    int errors[4];
-} calls[CALLS] = {
-    [CALL_OPEN] = {"open", {EINTR, EIO, EMFILE, ENOSPC}},
-    [CALL_READ] = {"read", {EINTR, EIO, EAGAIN}},
-    [CALL_WRITE] = {"write", {EINTR, EIO, EAGAIN, ENOSPC}},
-    [CALL_SYNC] = {"sync", {EIO, ENOSPC}},
-    [CALL_LINK] = {"link", {EIO, ENOSPC}},
-    [CALL_EPOLL_WAIT] = {"epoll_wait", {EINTR}},
-    [CALL_EPOLL_CTL] = {"epoll_ctl", {ENOMEM, ENOSPC}},
-};
-
-static struct {
-    enum call call;
-    int error;
-    uint64_t k; /* 0: none fails */
-    atomic_ullong seen, fired;
-} fault;
-
-/* Only while a thread asks for it: the simulated board and the test itself are spared. */
-static _Thread_local bool is_on;
-
-#define PLAIN __attribute__((no_sanitize("address", "undefined", "thread")))
-
-PLAIN static bool strikes(enum call call)
+static int new_terminal(void)
 {
-    if (!is_on || call != fault.call || atomic_fetch_add(&fault.seen, 1) + 1 != fault.k) {
-        return false;
-    }
-    atomic_fetch_add(&fault.fired, 1);
-    errno = fault.error;
-    return true;
-}
-
-PLAIN static int open_really(int dir, const char *path, int flags, mode_t mode)
-{
-    return strikes(CALL_OPEN) ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
-}
-
-#define MODE_OF(flags, mode)                                                                                 \
-    mode_t mode = 0;                                                                                         \
-    if ((flags) & (O_CREAT | __O_TMPFILE)) {                                                                 \
-        va_list args;                                                                                        \
-        va_start(args, flags);                                                                               \
-        mode = va_arg(args, mode_t);                                                                         \
-        va_end(args);                                                                                        \
-    }
-
-PLAIN int open(const char *path, int flags, ...)
-{
-    MODE_OF(flags, mode)
-    return open_really(AT_FDCWD, path, flags, mode);
-}
-
-PLAIN int open64(const char *path, int flags, ...)
-{
-    MODE_OF(flags, mode)
-    return open_really(AT_FDCWD, path, flags, mode);
-}
-
-PLAIN int openat(int dir, const char *path, int flags, ...)
-{
-    MODE_OF(flags, mode)
-    return open_really(dir, path, flags, mode);
-}
-
-PLAIN ssize_t read(int fd, void *to, size_t n)
-{
-    return strikes(CALL_READ) ? -1 : syscall(SYS_read, fd, to, n);
-}
-
-PLAIN ssize_t pread64(int fd, void *to, size_t n, off_t at)
-{
-    return strikes(CALL_READ) ? -1 : syscall(SYS_pread64, fd, to, n, at);
-}
-
-PLAIN ssize_t write(int fd, const void *from, size_t n)
-{
-    return strikes(CALL_WRITE) ? -1 : syscall(SYS_write, fd, from, n);
-}
-
-PLAIN ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
-{
-    return strikes(CALL_WRITE) ? -1 : syscall(SYS_pwrite64, fd, from, n, at);
-}
-
-PLAIN ssize_t pwrite64(int fd, const void *from, size_t n, off_t at)
-{
-    return strikes(CALL_WRITE) ? -1 : syscall(SYS_pwrite64, fd, from, n, at);
-}
-
-PLAIN int fsync(int fd)
-{
-    return strikes(CALL_SYNC) ? -1 : (int)syscall(SYS_fsync, fd);
-}
-
-PLAIN int fdatasync(int fd)
-{
-    return strikes(CALL_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
-
-PLAIN int rename(const char *from, const char *to)
-{
-    return strikes(CALL_LINK) ? -1 : (int)syscall(SYS_rename, from, to);
-}
-
-PLAIN int renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-    return strikes(CALL_LINK) ? -1 : (int)syscall(SYS_renameat, from_dir, from, to_dir, to);
-}
-
-PLAIN int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
-{
-    return strikes(CALL_LINK) ? -1 : (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
-}
-
-PLAIN int epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
-{
-    return strikes(CALL_EPOLL_WAIT) ? -1 : (int)syscall(SYS_epoll_wait, fd, events, n, timeout_ms);
-}
-
-PLAIN int epoll_ctl(int fd, int what, int of, struct epoll_event *event)
-{
-    return strikes(CALL_EPOLL_CTL) ? -1 : (int)syscall(SYS_epoll_ctl, fd, what, of, event);
-}
-
-static void blame(const char *what, const char *detail)
-{
-    is_on = false;
-    fail_msg("%s:%s:%llu: %s: %s", calls[fault.call].name, strerrorname_np(fault.error),
-             (unsigned long long)fault.k, what, detail);
-}
-
-/* What failed says why, and only what was made to fail fails. */
-static void note_failure(const char *what, const char *why, unsigned *failures)
-{
-    is_on = false;
-    if (*why == '\0' || fault.fired == 0 || ++*failures > PATIENCE) {
-        blame(what, *why ? why : "without a word");
-    }
-}
-
-static unsigned count_descriptors(void)
-{
-    unsigned n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir)) {
-        n++;
-    }
-    closedir(dir);
-    return n;
+    int fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0 && grantpt(fd) == 0 && unlockpt(fd) == 0);
+    return fd;
 }
 
 /* ---- a board on a pseudo-terminal */
@@ -220,9 +67,9 @@ struct seat {
 static int open_counted(void *ctx, const struct port_config *config, struct err_info *reterr)
 {
     (void)ctx;
-    is_on = true;
+    callfault_switch(true);
     int r = port_open(config, reterr);
-    is_on = false;
+    callfault_switch(false);
     return r;
 }
 
@@ -240,8 +87,8 @@ static void on_opened(void *ctx, uint32_t slot, uint32_t generation, int result,
     line->is_opening = false;
     line->is_open = result == 0;
     if (result < 0) {
-        note_failure("port", detail, &line->failures);
-        is_on = true;
+        callfault_note("port", detail, &line->failures);
+        callfault_switch(true);
     } else if (!line->has_job || job_phase(&line->rig.job) == JOB_ENDED) {
         struct job_begin begin = {
             .id = "01TESTJOB", .slot = "rack1/001", .fixture = "rack1", .is_fresh = true, .baud = 4000000};
@@ -273,8 +120,7 @@ static void on_closed(void *ctx, uint32_t slot, uint32_t generation)
 /* The board reads what its link has room for, and says what it has to. */
 static void run_board(struct seat *line, int64_t now_us)
 {
-    bool was_on = is_on;
-    is_on = false;
+    bool was_on = callfault_switch(false);
     for (;;) {
         if (line->n_heard == 0) {
             ssize_t n = read(line->board, line->heard, sizeof(line->heard));
@@ -292,7 +138,7 @@ static void run_board(struct seat *line, int64_t now_us)
     for (size_t n; (n = simboard_to_host(line->rig.board, octets, sizeof(octets), now_us)) > 0;) {
         assert_int_equal(write(line->board, octets, n), n);
     }
-    is_on = was_on;
+    callfault_switch(was_on);
 }
 
 static void run_job(struct seat *line, int64_t now_us)
@@ -330,20 +176,20 @@ static void start_shell(struct seat *line)
     struct port_config port = {.baud = 4000000};
     assert_int_equal(ptsname_r(line->board, port.path, sizeof(port.path)), 0);
     while (!line->loop) {
-        is_on = true;
+        callfault_switch(true);
         line->loop = loop_new();
-        is_on = false;
+        callfault_switch(false);
         if (!line->loop) {
-            note_failure("loop", "there is no loop", &line->failures);
+            callfault_note("loop", "there is no loop", &line->failures);
         }
     }
     while (!line->ports) {
         struct err_info why = {0};
-        is_on = true;
+        callfault_switch(true);
         line->ports = ports_new(line->loop, &opener, &events, &why);
-        is_on = false;
+        callfault_switch(false);
         if (!line->ports) {
-            note_failure("ports", why.text, &line->failures);
+            callfault_note("ports", why.text, &line->failures);
         }
     }
     assert_int_equal(ports_set(line->ports, 0, &port), 0);
@@ -365,8 +211,7 @@ static void start_line(struct seat *line)
     config.nvm_ms = config.cfun_ms = 0;
     *line = (struct seat){0};
     rig_init_board(&line->rig, &config);
-    line->board = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    assert_true(line->board >= 0 && grantpt(line->board) == 0 && unlockpt(line->board) == 0);
+    line->board = new_terminal();
     start_shell(line);
 }
 
@@ -377,22 +222,22 @@ static void turn(struct seat *line)
         line->is_opening = true;
         ports_open(line->ports, 0, ++line->generation);
     }
-    is_on = true;
+    callfault_switch(true);
     int r = loop_turn(line->loop, 500);
-    is_on = false;
+    callfault_switch(false);
     if (r < 0) { /* libsystemd's own calls: the daemon ends with this, and is started again */
-        note_failure("loop", err_text(r), &line->failures);
+        callfault_note("loop", err_text(r), &line->failures);
         stop_shell(line);
         start_shell(line);
         return;
     }
     int64_t now_us = loop_now_us(line->loop);
     run_board(line, now_us);
-    is_on = true;
+    callfault_switch(true);
     if (line->has_job) {
         run_job(line, now_us);
     }
-    is_on = false;
+    callfault_switch(false);
 }
 
 /* The job has ended. True: with a PASS. */
@@ -404,9 +249,9 @@ static bool has_passed(struct seat *line)
     }
     if (v->outcome != OUTCOME_LOST) {
         print_error("%s\n", line->rig.dialogue);
-        blame("a verdict", reason_text(v->reason)->name);
+        callfault_blame("a verdict", reason_text(v->reason)->name);
     }
-    note_failure("port", "lost", &line->failures);
+    callfault_note("port", "lost", &line->failures);
     if (line->is_open) {
         ports_close(line->ports, 0, line->generation);
     }
@@ -417,7 +262,7 @@ static bool has_passed(struct seat *line)
 static void live_line(void)
 {
     static struct seat line;
-    unsigned descriptors = count_descriptors();
+    unsigned descriptors = callfault_descriptors("");
     start_line(&line);
     for (bool is_done = false; !is_done;) {
         turn(&line);
@@ -427,13 +272,153 @@ static void live_line(void)
     stop_shell(&line);
     close(line.board);
     rig_done(&line.rig);
-    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(callfault_descriptors(""), descriptors);
+}
+
+/* ---- boards come and go */
+
+#define BOARDS   3
+#define BOUND_US (60 * US_PER_S) /* how long a failing test waits for what never comes */
+
+struct folder {
+    struct loop *loop;
+    struct hotplug *hotplug;
+    unsigned seen; /* one bit a board */
+    unsigned failures;
+    char root[96], device[BOARDS][PORT_PATH_SIZE];
+    int boards[BOARDS];
+};
+
+static unsigned bit_of(const struct hotplug_port *port)
+{
+    return 1u << (port->name[0] - '0');
+}
+
+static void on_arrived(void *ctx, const struct hotplug_port *port)
+{
+    struct folder *f = ctx;
+    assert_false(f->seen & bit_of(port));
+    f->seen |= bit_of(port);
+}
+
+static void on_left(void *ctx, const struct hotplug_port *port)
+{
+    struct folder *f = ctx;
+    assert_true(f->seen & bit_of(port));
+    f->seen &= ~bit_of(port);
+}
+
+static void on_not_seen(void *ctx, const struct err_info *why)
+{
+    struct folder *f = ctx;
+    callfault_note("hot-plug", why->text, &f->failures);
+    callfault_switch(true);
+}
+
+static const struct hotplug_events folder_events = {on_arrived, on_left, on_not_seen};
+
+static void watch_folder(struct folder *f)
+{
+    char glob[128];
+    snprintf(glob, sizeof(glob), "%s/rack/slot*", f->root);
+    while (!f->hotplug) {
+        struct err_info why = {0};
+        callfault_switch(true);
+        f->loop = loop_new();
+        f->hotplug = f->loop ? hotplug_new(f->loop, &folder_events, f, &why) : NULL;
+        callfault_switch(false);
+        if (!f->hotplug) {
+            callfault_note("hot-plug", f->loop ? why.text : "there is no loop", &f->failures);
+            loop_free(f->loop);
+        }
+    }
+    assert_int_equal(hotplug_add_glob(f->hotplug, glob, NULL), 0);
+    callfault_switch(true);
+    hotplug_rescan(f->hotplug);
+    callfault_switch(false);
+}
+
+static void leave_folder(struct folder *f)
+{
+    hotplug_free(f->hotplug);
+    loop_free(f->loop);
+    f->hotplug = NULL;
+    f->loop = NULL;
+    f->seen = 0;
+}
+
+/* Until these boards are known. Nobody gives a second hint. */
+static void expect_boards(struct folder *f, unsigned boards)
+{
+    int64_t end_us = clock_system.mono_us(&clock_system) + BOUND_US;
+    while (f->seen != boards) {
+        callfault_switch(true);
+        int r = loop_turn(f->loop, US_PER_S);
+        callfault_switch(false);
+        if (r < 0) { /* as in turn() */
+            callfault_note("loop", err_text(r), &f->failures);
+            leave_folder(f);
+            watch_folder(f);
+        }
+        if (clock_system.mono_us(&clock_system) > end_us) {
+            callfault_blame("boards", "not seen any more");
+        }
+    }
+}
+
+static const char *slot_path(const struct folder *f, unsigned slot)
+{
+    static char path[128];
+    snprintf(path, sizeof(path), "%s/rack/slot%u", f->root, slot);
+    return path;
+}
+
+static void plug(const struct folder *f, unsigned slot)
+{
+    assert_int_equal(symlink(f->device[slot], slot_path(f, slot)), 0);
+}
+
+static void pull(const struct folder *f, unsigned slot)
+{
+    assert_int_equal(unlink(slot_path(f, slot)), 0);
+}
+
+static void live_ports(void)
+{
+    struct folder f = {0};
+    unsigned descriptors = callfault_descriptors("");
+    snprintf(f.root, sizeof(f.root), "%s", state_dir);
+    for (unsigned i = 0; i < BOARDS; i++) {
+        f.boards[i] = new_terminal();
+        assert_int_equal(ptsname_r(f.boards[i], f.device[i], sizeof(f.device[i])), 0);
+    }
+    watch_folder(&f); /* it does not exist yet */
+    char rack[128];
+    snprintf(rack, sizeof(rack), "%s/rack", f.root);
+    assert_int_equal(mkdir(rack, 0700), 0);
+    plug(&f, 0);
+    expect_boards(&f, 1);
+    plug(&f, 1);
+    expect_boards(&f, 3);
+    pull(&f, 0);
+    plug(&f, 2);
+    expect_boards(&f, 6);
+    pull(&f, 1);
+    pull(&f, 2);
+    expect_boards(&f, 0);
+    plug(&f, 1);
+    expect_boards(&f, 2);
+    pull(&f, 1);
+    assert_int_equal(rmdir(rack), 0);
+    expect_boards(&f, 0);
+    leave_folder(&f);
+    for (unsigned i = 0; i < BOARDS; i++) {
+        close(f.boards[i]);
+    }
+    assert_int_equal(callfault_descriptors(""), descriptors);
 }
 
 /* ---- a state directory */
-
-static struct testpki *pki;
-static char state_dir[64];
 
 static struct config *read_config(void)
 {
@@ -441,11 +426,12 @@ static struct config *read_config(void)
     struct config *config = NULL;
     char text[1024], path[128];
     snprintf(text, sizeof(text),
-             "[station]\nname = \"s\"\nstate_dir = \"%s/state\"\n[[fixture]]\nname = \"r\"\nports = "
-             "\"/nowhere/s*\"\n"
-             "[[product]]\nname = \"p\"\nsource = \"pool\"\n[[product.entry]]\nsec_tag = 1\ntype = "
-             "\"client_cert\"\n"
-             "from = \"bundle\"\n[[product.entry]]\nsec_tag = 1\ntype = \"private_key\"\nfrom = \"bundle\"\n",
+             "[station]\nname = \"s\"\nstate_dir = \"%s/state\"\n"
+             "[http]\nlisten = [\"127.0.0.1:0\"]\n"
+             "[[fixture]]\nname = \"r\"\nports = \"/nowhere/s*\"\n"
+             "[[product]]\nname = \"p\"\nsource = \"pool\"\n"
+             "[[product.entry]]\nsec_tag = 1\ntype = \"client_cert\"\nfrom = \"bundle\"\n"
+             "[[product.entry]]\nsec_tag = 1\ntype = \"private_key\"\nfrom = \"bundle\"\n",
              state_dir);
     snprintf(path, sizeof(path), "%s/config.toml", state_dir);
     assert_int_equal(config_parse(span_str(text), path, &config, &errors), 0);
@@ -461,25 +447,32 @@ static int64_t import_one(const struct config *config, const char *row)
         struct json *result = NULL;
         struct err_info why = {0};
         int64_t n_new = 0, n_known = 0;
-        is_on = true;
+        callfault_switch(true);
         int r = app_direct_open(config, &direct, &why);
         if (r == 0) {
             r = app_direct_import(direct, span_str(row), false, &result, &why);
         }
         app_direct_close(direct);
-        is_on = false;
+        callfault_switch(false);
         if (r == 0) {
             assert_int_equal(json_get_i64(result, "taken", 0, 1, &n_new, NULL), 0);
             assert_int_equal(json_get_i64(result, "duplicate", 0, 1, &n_known, NULL), 0);
             json_free(result);
             if (n_new + n_known != 1) {
-                blame("import", "a good row was refused");
+                callfault_blame("import", "a good row was refused");
             }
             return n_new;
         }
         json_free(result);
-        note_failure("state", why.text, &failures);
+        callfault_note("state", why.text, &failures);
     }
+}
+
+static void remove_state(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s/state", state_dir);
+    assert_int_equal(system(command), 0);
 }
 
 static size_t read_key(char octets[512])
@@ -496,8 +489,8 @@ static size_t read_key(char octets[512])
 
 static void live_state(void)
 {
-    char first[512], last[512], command[128];
-    unsigned descriptors = count_descriptors();
+    char first[512], last[512];
+    unsigned descriptors = callfault_descriptors("");
     struct config *config = read_config();
     char *rows[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -509,7 +502,7 @@ static void live_state(void)
     size_t n = read_key(first);
     assert_true(n > 0);
     import_one(config, rows[1]);
-    fault.call = CALLS; /* none: from here on it is only looked at */
+    callfault_stop(); /* from here on it is only looked at */
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(import_one(config, rows[i]), 0); /* it is there, and opens with its key and mark */
         testpki_text_free(rows[i]);
@@ -517,84 +510,46 @@ static void live_state(void)
     assert_int_equal(read_key(last), n);
     assert_memory_equal(first, last, n);
     config_free(config);
-    snprintf(command, sizeof(command), "rm -rf %s/state", state_dir);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(count_descriptors(), descriptors);
+    remove_state();
+    assert_int_equal(callfault_descriptors(""), descriptors);
 }
 
-/* ---- the sweep */
+/* ---- the daemon */
 
-static const struct story {
-    const char *name;
-    void (*live)(void);
-} stories[] = {{"line", live_line}, {"state", live_state}};
-#define STORIES (sizeof(stories) / sizeof(*stories))
-
-/* Returns whether the call was reached: how often the line's loop turns is a matter of the machine's load. */
-static bool live_with(const struct story *story, enum call call, int error, uint64_t k)
+static void say_nothing(void *ctx, enum log_level level, const struct log_subject *subject, const char *text)
 {
-    fault.call = call;
-    fault.error = error;
-    fault.k = k;
-    fault.seen = fault.fired = 0;
-    story->live();
-    return fault.fired > 0;
+    (void)ctx, (void)level, (void)subject, (void)text;
 }
 
-static bool takes_all;
-
-static void sweep_error(const struct story *story, enum call call, int error, uint64_t n)
+/* Starts, and finds that it was told to stop. */
+static void live_serve(void)
 {
-    uint64_t taken = 0, fired = 0, stride = takes_all || n <= CASES ? 1 : n / CASES;
-    for (uint64_t k = 1 + (uint64_t)time(NULL) / 86400 % stride; k <= n; k += stride) {
-        taken++;
-        fired += live_with(story, call, error, k);
-    }
-    print_message("%-5s %-10s %-6s opportunities %5llu taken %3llu fired %3llu\n", story->name,
-                  calls[call].name, strerrorname_np(error), (unsigned long long)n, (unsigned long long)taken,
-                  (unsigned long long)fired);
-    assert_true(fired > 0 && fired <= taken);
-    assert_true(fired == taken || story->live == live_line);
-}
-
-static void sweep(void **state)
-{
-    const struct story *story = *state;
-    live_with(story, CALL_OPEN, 0, 0); /* what is opened once in a process */
-    for (int call = 0; call < CALLS; call++) {
-        live_with(story, (enum call)call, 0, 0);
-        uint64_t n = fault.seen;
-        for (size_t i = 0; n > 0 && i < 4 && calls[call].errors[i] != 0; i++) {
-            sweep_error(story, (enum call)call, calls[call].errors[i], n);
+    unsigned failures = 0, descriptors = callfault_descriptors("");
+    struct config *config = read_config();
+    for (int r = -1; r < 0;) {
+        struct err_info why = {0};
+        assert_int_equal(raise(SIGTERM), 0); /* blocked: it waits for whoever asks */
+        callfault_switch(true);
+        r = app_serve(config, &why);
+        callfault_switch(false);
+        if (r < 0) {
+            callfault_note("daemon", why.text, &failures);
         }
     }
-}
-
-static const char *case_to_repeat;
-
-static void repeat(void **state)
-{
-    (void)state;
-    char id[80];
-    for (size_t s = 0; s < STORIES; s++) {
-        for (int call = 0; call < CALLS; call++) {
-            for (size_t i = 0; i < 4 && calls[call].errors[i] != 0; i++) {
-                int n = snprintf(id, sizeof(id), "%s:%s:%s:", stories[s].name, calls[call].name,
-                                 strerrorname_np(calls[call].errors[i]));
-                if (strncmp(id, case_to_repeat, (size_t)n) == 0) {
-                    live_with(&stories[s], (enum call)call, calls[call].errors[i],
-                              strtoull(case_to_repeat + n, NULL, 10));
-                    return;
-                }
-            }
-        }
-    }
-    fail_msg("no such case: %s", case_to_repeat);
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0); /* leaks are looked for by ptrace */
+    config_free(config);
+    remove_state();
+    assert_int_equal(callfault_descriptors(""), descriptors);
 }
 
 static int set_up(void **state)
 {
     (void)state;
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &term, NULL);
+    log_set_sink(say_nothing, NULL);
     pki = testpki_new(1);
     snprintf(state_dir, sizeof(state_dir), "%s/certline-calls-XXXXXX",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -610,19 +565,17 @@ static int tear_down(void **state)
 
 int main(int argc, char **argv)
 {
-    if (pki_init() < 0) {
-        return 1;
-    }
-    if (argc > 1 && strcmp(argv[1], "all") != 0) {
-        case_to_repeat = argv[1];
-        const struct CMUnitTest one[] = {cmocka_unit_test(repeat)};
-        return cmocka_run_group_tests(one, set_up, tear_down);
-    }
-    takes_all = argc > 1;
-    struct CMUnitTest tests[STORIES];
-    for (size_t i = 0; i < STORIES; i++) {
-        tests[i] = (struct CMUnitTest){
-            .name = stories[i].name, .test_func = sweep, .initial_state = (void *)(uintptr_t)&stories[i]};
-    }
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    static const struct callfault_story stories[] = {
+        {.name = "line", .live = live_line, .is_timed = true},
+        {.name = "ports", .live = live_ports},
+        {.name = "state", .live = live_state},
+        {.name = "serve", .live = live_serve, .is_timed = true},
+    };
+    const struct callfault_sweep sweep = {
+        .stories = stories,
+        .n = sizeof(stories) / sizeof(*stories),
+        .set_up = set_up,
+        .tear_down = tear_down,
+    };
+    return pki_init() < 0 ? 1 : callfault_main(argc, argv, &sweep);
 }
