@@ -58,7 +58,7 @@ void job_start(struct job *job, const struct job_begin *begin, int64_t now_us)
 
 void job_rx(struct job *job, struct span octets, int64_t now_us)
 {
-    if (run_is_deaf(job)) {
+    if (run_is_deaf_by_choice(job)) {
         return;
     }
     job->heard_us = octets.len > 0 ? now_us : job->heard_us;
@@ -155,7 +155,7 @@ void job_stamp_end(struct job *job, int64_t ended_wall_ms, int64_t now_us)
 
 int64_t job_deadline(const struct job *job)
 {
-    if (run_is_deaf(job)) {
+    if (run_is_deaf_by_choice(job)) {
         return TIME_NEVER;
     }
     if (job->phase == JOB_ENDED) {
@@ -178,7 +178,7 @@ static void tick_chat(struct job *job, int64_t now_us)
 
 void job_tick(struct job *job, int64_t now_us)
 {
-    if (run_is_deaf(job)) {
+    if (run_is_deaf_by_choice(job)) {
         return;
     }
     if (job->phase == JOB_ENDED) {

@@ -98,9 +98,7 @@ struct job_entry {
     struct digest seen;  /* by the last list */
     struct digest wrong; /* an earlier wrong one: two different ones mean loss, not bad content */
     bool has_wrong;
-    bool was_chunked; /* the last write of it */
     enum mangling mangling;
-    uint32_t cut_at;
 };
 
 struct job {
@@ -156,7 +154,7 @@ struct job {
     bool is_admitted, is_offline, is_claimed, is_digested, is_exposed, expose_is_out;
     bool lists_by_tag; /* the whole list does not fit the board's reply buffer */
     bool is_dirty;     /* something was written or deleted since the last list */
-    bool wrote_anything, left_badly, has_before;
+    bool wrote_anything, has_before;
     bool is_power_warned;  /* the modem said 528: the warning is to be armed anew */
     uint32_t warned_mv;    /* the supply then; 0: not known */
     bool is_identity_sure; /* firmware and model were read twice */

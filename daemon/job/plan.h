@@ -1,7 +1,7 @@
 /*
  * The plan: what is done with one board, as a const table of rows, one row an exchange. And what a board's
- * "no" means, as a table too: (group of rows, code) → action, how often, whose fault, and what it does to the
- * bundle.
+ * "no" means, as a table too: (group of rows, code) → action, how often, and the verdict then. No "no" ever
+ * frees a bundle: what may have left stays this board's.
  *
  * Rows know nothing at run time; what changes stands in struct job. The functions of a row read and write
  * struct job, and send nothing themselves: the interpreter (run.h) does.
@@ -160,8 +160,7 @@ struct no_rule {
     enum outcome outcome;
     enum fault fault;
     enum reason reason;
-    enum bundle_effect effect; /* a "no" never frees a bundle: what may have left stays this board's */
-    const char *detail;
+    const char *detail; /* or NULL */
 };
 
 /* The first rule that fits; never NULL. */

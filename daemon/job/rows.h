@@ -110,8 +110,8 @@ enum row_next rows_end_digest(struct job *job);
 enum row_next rows_end_explain(struct job *job);
 enum row_next rows_end_decide(struct job *job);
 
-/* A write of this entry did not arrive as it left: from now on contents go in chunks. */
-void rows_note_damage(struct job *job, uint32_t entry);
+/* A write did not arrive as it left: from now on contents go in chunks. */
+void rows_note_damage(struct job *job);
 
 /* ---- authenticated writes: rows_sudo.c ---- */
 

@@ -110,18 +110,16 @@ enum row_next rows_end_explain(struct job *job)
     struct job_entry *e = &job->entries[job->msg.explain_entry];
     e->is_explained = true;
     e->mangling = job->msg.explain_mangling;
-    e->cut_at = job->msg.explain_cut_at;
     check_entries(job);
     return ROW_SAME;
 }
 
-void rows_note_damage(struct job *job, uint32_t entry)
+void rows_note_damage(struct job *job)
 {
-    (void)entry;
     job->damaged++;
     job->is_chunked = true;
-    job->has_asked =
-        false; /* the question who it is may have been damaged as well: our own firmware loses nothing */
+    /* The question who it is may have been damaged as well: our own firmware loses nothing. */
+    job->has_asked = false;
 }
 
 /* ---- written twice and still not right ---- */
@@ -205,7 +203,7 @@ static void learn_from_write(struct job *job, uint32_t i)
     bool is_named =
         e->is_present && e->is_explained && e->mangling != MANGLING_OTHER && e->mangling != MANGLING_CUT;
     if (!is_named && e->refusals == 0) { /* a refusal was noted when it came */
-        rows_note_damage(job, i);
+        rows_note_damage(job);
     }
     if (e->is_present && e->has_digest) {
         e->wrong = e->seen;

@@ -228,7 +228,6 @@ void rows_send_write(struct job *job, struct chat_command *command)
     rows_sign(job, command);
     command->escapes_crlf = job->front == CONTACT_FRONT_SHELL;
     job->entries[job->entry].writes++;
-    job->entries[job->entry].was_chunked = job->is_chunked;
     job->written++;
     job->entries[job->entry].is_right = false;
     job->is_dirty = job->wrote_anything = true;

@@ -74,7 +74,6 @@ void run_end_with(struct job *job, enum outcome outcome, enum fault fault, enum 
 
 void run_left_badly(struct job *job, int64_t now_us)
 {
-    job->left_badly = true;
     if (job->verdict.outcome == OUTCOME_PASS && job->verdict.reason != REASON_presence_only) {
         job->verdict.reason = REASON_leave_failed;
     }

@@ -29,7 +29,7 @@ static inline bool run_is_to_stop(const struct job *job)
 }
 
 /* Nothing of the board matters to this job any more, unless it is being watched. */
-static inline bool run_is_deaf(const struct job *job)
+static inline bool run_is_deaf_by_choice(const struct job *job)
 {
     return job->phase == JOB_IDLE || (job->phase == JOB_ENDED && job->watch != WATCH_OUT);
 }

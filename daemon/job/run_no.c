@@ -64,7 +64,7 @@ static void count_against_entry(struct job *job, const struct row *row, int code
         e->refusals = (uint8_t)(e->refusals + (code == 527 || is_native_no || is_damaged));
         if (code == 527 || is_damaged ||
             code == CODE_ERROR) { /* the certificate is sound, so it did not arrive as it left */
-            rows_note_damage(job, job->entry);
+            rows_note_damage(job);
         }
     }
 }

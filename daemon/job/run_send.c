@@ -81,7 +81,7 @@ static bool is_in_chunks(const struct job *job)
 
 struct span job_tx(struct job *job, int64_t now_us)
 {
-    if (job->is_lost || run_is_deaf(job)) {
+    if (job->is_lost || run_is_deaf_by_choice(job)) {
         return span_of(NULL, 0);
     }
     if (job->chunk_until_us != TIME_NEVER && now_us < job->chunk_until_us) {
