@@ -262,7 +262,7 @@ static const struct row rows[PLAN_ROWS] = {
                          .run_if = rows_if_to_attest, .text = "AT%ATTESTTOKEN", .prefix = "%ATTESTTOKEN:",
                          .line = rows_line_attest, .end = rows_end_attest, .timeout_ms = 5000, .hides_answer = true},
     [PLAN_ATTESTED]   = {.name = "attested", .kind = ROW_HOST, .phase = JOB_RUNNING,
-                         .run_if = rows_if_attested, .message = LEDGER_ATTEST},
+                         .run_if = rows_if_attested, .message = LEDGER_ATTEST, .end = rows_end_attested},
     [PLAN_JUDGE]      = {.name = "judge", .kind = ROW_CHECK, .phase = JOB_RUNNING, .end = rows_end_judge},
     /*  > AT+CFUN=0
      *  < OK                    settings reach NVM here; boards reset without it are blocked from attaching after 5 to 7 */
@@ -381,6 +381,20 @@ const struct row *plan_row(enum plan_row row)
     return &rows[row];
 }
 
+static bool takes_answer(const struct row *row, enum ledger_kind kind)
+{
+    return (row->kind == ROW_HOST || row->kind == ROW_AWAIT) && row->message == kind;
+}
+
+const struct row *plan_answer_row(enum ledger_kind kind)
+{
+    int i = 0;
+    while (!takes_answer(&rows[i], kind)) {
+        i++; /* plan_check shows that there is one */
+    }
+    return &rows[i];
+}
+
 static bool rule_fits(const struct no_rule *rule, enum row_group group, int code)
 {
     return rule->group == group && (rule->code == code || rule->code == CODE_ANY);
@@ -414,12 +428,26 @@ static const char *check_row(const struct row *row)
     return is_sound ? NULL : row->name;
 }
 
+static uint32_t count_takers(enum ledger_kind kind)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < PLAN_ROWS; i++) {
+        n += takes_answer(&rows[i], kind);
+    }
+    return n;
+}
+
 const char *plan_check(void)
 {
     for (int i = 0; i < PLAN_ROWS; i++) {
         const char *bad = check_row(&rows[i]);
         if (bad) {
             return bad;
+        }
+    }
+    for (int kind = LEDGER_CLAIM; kind <= LEDGER_RECORD; kind++) {
+        if (count_takers((enum ledger_kind)kind) != 1) {
+            return "a message's answer is taken by no row, or by several";
         }
     }
     for (int group = GROUP_SETUP; group <= GROUP_LEAVE; group++) {

@@ -126,7 +126,7 @@ struct row {
     const char *prefix;
     void (*line)(struct job *job, struct span line); /* each information line */
     enum row_next (*end)(struct job *job);           /* after OK, or the ledger's answer; NULL: next */
-    enum ledger_kind message;
+    enum ledger_kind message;                        /* of HOST, ASK and AWAIT */
     uint32_t timeout_ms;
     uint8_t tries;     /* for an answer that is not understood */
     enum reason odd;   /* the verdict when it stays so */
@@ -135,6 +135,9 @@ struct row {
 };
 
 const struct row *plan_row(enum plan_row row);
+
+/* The one row (HOST or AWAIT) that takes the answer to this message. */
+const struct row *plan_answer_row(enum ledger_kind kind);
 
 /* Codes beside the modem's own numbers (0 and up). */
 #define CODE_ERROR   (-1) /* ERROR without a number */
@@ -167,7 +170,8 @@ struct no_rule {
 const struct no_rule *plan_no_rule(enum row_group group, int code);
 
 /* NULL when the tables are sound, else what is wrong: names unique, AT rows have a time-out and something to
- * send, the groups of AT rows have a rule for every code. Called at start and by a test. */
+ * send, the answer to each message has one row that takes it, groups have a rule for every code. For a test:
+ * tables do not change. */
 const char *plan_check(void);
 
 #endif

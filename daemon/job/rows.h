@@ -90,6 +90,7 @@ enum row_next rows_end_key_ready(struct job *job);
 enum row_next rows_end_jwt(struct job *job);
 enum row_next rows_end_possessed(struct job *job);
 enum row_next rows_end_attest(struct job *job);
+enum row_next rows_end_attested(struct job *job);
 
 /* The made key's entry is not right, and digests are known: what stands there, and whose doing is it? */
 enum row_next rows_decide_key(struct job *job);

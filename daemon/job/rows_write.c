@@ -53,7 +53,8 @@ bool rows_if_expose_out(struct job *job)
 
 enum row_next rows_end_exposed(struct job *job)
 {
-    (void)job;
+    job->expose_is_out = false;
+    job->is_exposed = true;
     return ROW_NEXT;
 }
 

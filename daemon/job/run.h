@@ -17,6 +17,12 @@ static inline const struct row *run_current(const struct job *job)
     return plan_row((enum plan_row)job->row);
 }
 
+/* What a row says to its end, be that an OK or the ledger's answer. */
+static inline enum row_next run_row_end(struct job *job, const struct row *row)
+{
+    return row->end ? row->end(job) : ROW_NEXT;
+}
+
 static inline bool run_has_verdict(const struct job *job)
 {
     return job->verdict.outcome != OUTCOME_NONE;

@@ -46,7 +46,7 @@ static void on_frames_done(struct job *job, const struct chat_event *event, int6
     switch (job->frames.state) {
     case FRAMES_DONE:
         job->is_framing = false;
-        run_apply(job, run_current(job)->end(job), now_us);
+        run_apply(job, run_row_end(job, run_current(job)), now_us);
         return;
     case FRAMES_FAILED:
         job->is_framing = false;
@@ -110,7 +110,7 @@ static void on_done(struct job *job, const struct chat_event *event, int64_t now
     } else if (job->is_framing) {
         on_frames_done(job, event, now_us);
     } else if (event->end == CHAT_END_OK) {
-        run_apply(job, row->end ? row->end(job) : ROW_NEXT, now_us);
+        run_apply(job, run_row_end(job, row), now_us);
     } else {
         run_no(job, code_of(event), now_us);
     }

@@ -2,7 +2,7 @@
  * The job's one message to the ledger: what is put into it, that it is lent, and what its answer does. A
  * message that could not be served is offered again; one that is refused ends the job.
  *
- * An answer is taken by its message's kind and not by the row under way: a board may have restarted while it
+ * An answer is for its own row (plan_answer_row), whichever is under way: a board may have restarted while it
  * was waited for, and be in contact again.
  */
 #include "job/run.h"
@@ -115,39 +115,6 @@ void job_give_back_msg(struct job *job)
 
 /* ---- answers ---- */
 
-static enum row_next take_answer(struct job *job)
-{
-    switch (job->msg.kind) {
-    case LEDGER_CLAIM:
-        return rows_end_claim(job);
-    case LEDGER_DIGEST:
-        return rows_end_digest(job);
-    case LEDGER_EXPLAIN:
-        return rows_end_explain(job);
-    case LEDGER_EXPOSE:
-        job->expose_is_out = false;
-        job->is_exposed = true;
-        return rows_end_exposed(job);
-    case LEDGER_INTEND:
-        return rows_end_intend(job);
-    case LEDGER_CSR:
-        return rows_end_csr(job);
-    case LEDGER_AUTHORIZE:
-        return rows_end_authorize(job);
-    case LEDGER_ISSUE:
-        return rows_end_issue(job);
-    case LEDGER_POSSESSION:
-        return rows_end_possessed(job);
-    case LEDGER_ATTEST:
-        job->has_token = false;
-        break;
-    case LEDGER_SIGN:
-    case LEDGER_RECORD:
-        break;
-    }
-    return ROW_NEXT;
-}
-
 /* A refusal is nobody's failure to provision: only a board that holds another one's key, or bears another
  * one's IMEI, counts against yield. */
 static void on_refused(struct job *job, int64_t now_us)
@@ -213,8 +180,7 @@ void job_answer(struct job *job, int64_t now_us)
 {
     assert(job->msg_is_out && job->msg.status != LEDGER_PENDING);
     job->msg_is_out = false;
-    bool is_awaited = run_current(job)->message == job->msg.kind &&
-                      (run_current(job)->kind == ROW_HOST || run_current(job)->kind == ROW_AWAIT);
+    const struct row *taker = plan_answer_row(job->msg.kind);
     if (job->msg.kind == LEDGER_RECORD && job->msg.status != LEDGER_FAILED) {
         on_recorded(job);
     } else if (run_has_verdict(job) && job->msg.kind != LEDGER_RECORD) {
@@ -226,9 +192,9 @@ void job_answer(struct job *job, int64_t now_us)
         on_message_failed(job, now_us);
     } else if (job->msg.status == LEDGER_NO) {
         on_refused(job, now_us);
-    } else if (is_awaited) {
-        run_apply(job, take_answer(job), now_us);
-    } else if (take_answer(job) == ROW_END) {
+    } else if (run_current(job) == taker) {
+        run_apply(job, run_row_end(job, taker), now_us);
+    } else if (run_row_end(job, taker) == ROW_END) {
         run_end(job, &job->verdict, now_us);
     } else if (run_current(job)->kind == ROW_HOST) {
         run_start(job, now_us); /* another row waited for the message to be free */

@@ -74,7 +74,7 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
     const struct row *row = run_current(job);
     switch (rule->action) {
     case NO_IGNORE:
-        run_apply(job, row->end ? row->end(job) : ROW_NEXT, now_us);
+        run_apply(job, run_row_end(job, row), now_us);
         return;
     case NO_REPEAT:
         job->resume_us = now_us + REPEAT_PAUSE_US;
