@@ -87,8 +87,7 @@ void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us)
     memcpy(job->msg.operator_name, grant->operator_name, sizeof(job->msg.operator_name));
     memcpy(job->msg.unit_serial, grant->unit_serial, sizeof(job->msg.unit_serial));
     job->limit_us = now_us + (int64_t)grant->product->job_limit_s * US_PER_S;
-    run_go_to(job, (enum plan_row)(job->row + 1), now_us);
-    run_start(job, now_us);
+    run_jump(job, (enum plan_row)(job->row + 1), now_us);
 }
 
 void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail, int64_t now_us)
@@ -206,8 +205,7 @@ void job_tick(struct job *job, int64_t now_us)
         }
     }
     tick_chat(job, now_us);
-    if (job->phase != JOB_ENDED && run_current(job)->kind == ROW_CONTACT &&
-        now_us >= run_contact_deadline(job)) {
+    if (job->phase != JOB_ENDED && now_us >= run_contact_deadline(job)) {
         run_contact_tick(job, now_us);
     }
 }

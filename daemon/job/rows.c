@@ -36,6 +36,11 @@ enum row_next rows_end_for_entry(struct job *job, uint32_t i, enum fault fault, 
     return job_end(job, OUTCOME_FAIL, fault, reason, memory);
 }
 
+bool rows_is_compared(const struct job *job)
+{
+    return job->msg.passed_before && job->msg.product->second_visit == SECOND_COMPARE;
+}
+
 bool rows_is_to_write(const struct job *job, uint32_t i)
 {
     return !ledger_entry_is_bare(&job->msg.entries[i]) && !job->entries[i].is_right &&

@@ -172,6 +172,9 @@ enum row_next rows_end_write(struct job *job);
  * stored. */
 bool rows_has_more_to_write(const struct job *job);
 
+/* The whole command that writes this entry is no longer than an AT host takes. */
+bool rows_fits_line(const struct job *job, uint32_t entry);
+
 /* AT#XCMNG said ERROR too often: sets the verdict. */
 void rows_end_native_refused(struct job *job);
 
@@ -190,9 +193,19 @@ void rows_prepare_record(struct job *job);
 enum row_next job_end(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
                       const char *detail);
 
+/* On from that row. */
+static inline enum row_next rows_jump(struct job *job, enum plan_row row)
+{
+    job->row = (uint8_t)row;
+    return ROW_JUMP;
+}
+
 /* "client_cert (tag 16842753): " before what is wrong with an entry; ends the job as FAIL. */
 enum row_next rows_end_for_entry(struct job *job, uint32_t entry, enum fault fault, enum reason reason,
                                  const char *what);
+
+/* This board passed before, and the product only compares it then. */
+bool rows_is_compared(const struct job *job);
 
 /* The n-th write of an entry in a job is the last. */
 #define ROWS_WRITES_MAX 2

@@ -7,13 +7,8 @@
  */
 #include "job/rows.h"
 
-#include <string.h>
-
 #include "base/buf.h"
 #include "job/check.h"
-
-#define AT_LINE_MAX  4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
-#define SIGNED_EXTRA (LEDGER_SIGNATURE_SIZE + 17) /* `AT%XSUDO=4000,"…";` in place of `AT` */
 
 /* ---- what it is to hold ---- */
 
@@ -34,15 +29,6 @@ enum row_next rows_end_claim(struct job *job)
 bool rows_if_not_digested(struct job *job)
 {
     return !job->is_digested;
-}
-
-static uint32_t decimal_len(uint32_t value)
-{
-    uint32_t n = 1;
-    for (; value >= 10; value /= 10) {
-        n++;
-    }
-    return n;
 }
 
 static bool exceeds_native_room(const struct job *job)
@@ -70,12 +56,8 @@ enum row_next rows_end_digest(struct job *job)
         if (cred_type_is_secret(e->type)) {
             dialogue_add_secret(&job->dialogue, content);
         }
-        /* AT%CMNG=0,<tag>,<type>,"<content>" */
-        size_t name_len = strlen("AT") + strlen(job->msg.product->native_tls ? ROWS_XCMNG : ROWS_CMNG);
-        size_t around = name_len + 2 + decimal_len(e->sec_tag) + 1 + 1 + 2 + 1;
-        around += job->msg.product->signs_commands ? SIGNED_EXTRA : 0;
         bool fits_frames = job->has_transfer && content.len <= FRAMES_CONTENT_MAX;
-        if (!fits_frames && around + content.len > AT_LINE_MAX) {
+        if (!fits_frames && !rows_fits_line(job, i)) {
             return rows_end_for_entry(
                 job, i, FAULT_CREDENTIAL, REASON_too_long,
                 "the whole command is longer than the 4,095 characters that the AT host takes");
@@ -222,7 +204,7 @@ static enum row_next decide_entry(struct job *job, uint32_t i)
     if (job->msg.entries[i].is_made_on_board) {
         return rows_decide_key(job);
     }
-    if (job->msg.passed_before && p->second_visit == SECOND_COMPARE) {
+    if (rows_is_compared(job)) {
         return rows_end_for_entry(job, i, FAULT_BOARD, REASON_digest_mismatch,
                                   "this board passed before and no longer holds what it was given");
     }
@@ -260,8 +242,7 @@ static enum row_next decide_strays(struct job *job)
             return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_key,
                            "a private key that no product of this station put there");
         }
-        if (job->msg.product->on_existing != EXISTING_REPLACE ||
-            (job->msg.passed_before && job->msg.product->second_visit == SECOND_COMPARE)) {
+        if (job->msg.product->on_existing != EXISTING_REPLACE || rows_is_compared(job)) {
             return job_end(job, OUTCOME_FAIL, FAULT_BOARD, REASON_foreign_entry,
                            "an entry stands under the product's tag that is none of the product's");
         }

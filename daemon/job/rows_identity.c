@@ -232,8 +232,7 @@ static enum row_next refuse_identity(struct job *job, enum reason reason, const 
     }
     job->is_identity_sure = true;
     job->msg.model[0] = job->msg.modem_firmware[0] = '\0';
-    job->row = PLAN_FIRMWARE;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_FIRMWARE);
 }
 
 /* Only Serial LTE Modem has AT#XCMNG; and a modem that reads what is written as type 0 takes no key there,

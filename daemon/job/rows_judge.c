@@ -46,8 +46,7 @@ static enum row_next end_passed(struct job *job)
 enum row_next rows_end_judge(struct job *job)
 {
     if (rows_if_to_possess(job)) {
-        job->row = PLAN_POSSESS;
-        return ROW_JUMP;
+        return rows_jump(job, PLAN_POSSESS);
     }
     uint32_t tag = 0, type = 0;
     bool is_foreign_same = check_foreign_unchanged(job, &tag, &type);
@@ -57,8 +56,7 @@ enum row_next rows_end_judge(struct job *job)
     if (job->rereads == 0) { /* one odd reply is read twice before it is believed */
         job->rereads++;
         job->is_dirty = true;
-        job->row = job->lists_by_tag ? PLAN_PROVE_TAG : PLAN_PROVE;
-        return ROW_JUMP;
+        return rows_jump(job, job->lists_by_tag ? PLAN_PROVE_TAG : PLAN_PROVE);
     }
     if (!is_foreign_same) {
         char memory[VERDICT_DETAIL_SIZE];
@@ -76,8 +74,7 @@ enum row_next rows_end_judge(struct job *job)
                        "the list changes at each reading");
     }
     job->rereads = 0;
-    job->row = PLAN_EXPLAIN;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_EXPLAIN);
 }
 
 /* ---- leaving ---- */

@@ -252,8 +252,7 @@ static enum row_next end_if_sure(struct job *job, enum reason reason, const char
         return end_key(job, reason, what);
     }
     job->key_is_sure = true;
-    job->row = PLAN_OFFLINE;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_OFFLINE);
 }
 
 /* Made as often as a job may, and still nothing that a certificate could be issued for. */
@@ -275,14 +274,12 @@ static enum row_next decide_issued(struct job *job)
     }
     if (key->is_present && !job->key_is_sure) {
         job->key_is_sure = true;
-        job->row = PLAN_OFFLINE;
-        return ROW_JUMP;
+        return rows_jump(job, PLAN_OFFLINE);
     }
     if (key->is_present) {
         return ROW_NEXT; /* rows_decide_key decides once digests are known */
     }
-    bool is_compared = job->msg.passed_before && job->msg.product->second_visit == SECOND_COMPARE;
-    if (job->key_is_issued || is_compared) {
+    if (job->key_is_issued || rows_is_compared(job)) {
         return end_if_sure(job, REASON_digest_mismatch, "the board no longer has the key of its certificate");
     }
     return ROW_NEXT;
@@ -351,14 +348,12 @@ enum row_next rows_decide_key(struct job *job)
         return end_key(job, REASON_foreign_key,
                        "another key stands there than the one for which the certificate was issued");
     }
-    bool is_compared = job->msg.passed_before && job->msg.product->second_visit == SECOND_COMPARE;
-    if (job->key_is_issued || is_compared) { /* a second certificate in one job: no */
+    if (job->key_is_issued || rows_is_compared(job)) { /* a second certificate in one job: no */
         return rows_end_for_entry(job, (uint32_t)rows_key_entry(job), FAULT_FIXTURE, REASON_bytes_lost,
                                   "a command damaged on its way has written over it");
     }
     job->key_is_spoilt = true;
-    job->row = PLAN_KEY_DECIDE;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_KEY_DECIDE);
 }
 
 enum row_next rows_end_delete_key(struct job *job)
@@ -379,8 +374,7 @@ enum row_next rows_end_key_gone(struct job *job)
     job->key_was_deleted = false;
     note_in_list(job);
     if (key->is_present) {
-        job->row = PLAN_KEY_DECIDE;
-        return ROW_JUMP;
+        return rows_jump(job, PLAN_KEY_DECIDE);
     }
     job->key_is_spoilt = false;
     return ROW_NEXT;
@@ -393,8 +387,7 @@ enum row_next rows_end_key_absent(struct job *job)
     }
     if (key_of(job)->is_present) {
         note_in_list(job);
-        job->row = PLAN_KEY_DECIDE;
-        return ROW_JUMP;
+        return rows_jump(job, PLAN_KEY_DECIDE);
     }
     return ROW_NEXT;
 }
@@ -440,8 +433,7 @@ enum row_next rows_end_key_seen(struct job *job)
         return end_key_listed(job);
     }
     job->key_has_reply = false;
-    job->row = PLAN_KEY_DECIDE;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_KEY_DECIDE);
 }
 
 enum row_next rows_end_key_uuid(struct job *job)
@@ -472,8 +464,7 @@ enum row_next rows_end_key_ready(struct job *job)
     if (is_on_record(job) || is_another) {
         return ROW_NEXT;
     }
-    job->row = PLAN_KEY_DECIDE;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_KEY_DECIDE);
 }
 
 /* ---- possession ---- */

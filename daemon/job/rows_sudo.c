@@ -26,7 +26,7 @@
 
 /* ---- which commands */
 
-static struct ledger_command *add_command(struct job *job, uint32_t opcode, uint32_t sec_tag, int64_t type)
+static struct ledger_command *add_command(struct job *job, uint32_t opcode, uint32_t sec_tag, uint32_t type)
 {
     struct ledger_msg *msg = &job->msg;
     if (msg->n_commands == LEDGER_COMMANDS_MAX) {
@@ -36,14 +36,7 @@ static struct ledger_command *add_command(struct job *job, uint32_t opcode, uint
     struct buf b;
     *command = (struct ledger_command){.content = {NULL, 0}};
     buf_init(&b, command->head, sizeof(command->head));
-    buf_add_str(&b, "%CMNG=");
-    buf_add_u64(&b, opcode);
-    buf_add_char(&b, ',');
-    buf_add_u64(&b, sec_tag);
-    if (type >= 0) {
-        buf_add_char(&b, ',');
-        buf_add_u64(&b, (uint64_t)type);
-    }
+    rows_add_command(&b, ROWS_CMNG, opcode, sec_tag, type);
     return command;
 }
 
@@ -64,7 +57,7 @@ static void add_entry(struct job *job, uint32_t i)
 void rows_prepare_commands(struct job *job)
 {
     job->msg.n_commands = 0;
-    add_command(job, 1, job->msg.entries[0].sec_tag, -1);
+    add_command(job, 1, job->msg.entries[0].sec_tag, ROWS_ANY_TYPE);
     for (uint32_t i = 0; i < job->msg.n_entries; i++) {
         if (rows_is_to_write(job, i)) {
             add_entry(job, i);
@@ -88,19 +81,11 @@ static const struct ledger_command *find_command(const struct job *job, const ch
 
 bool rows_is_signed(const struct job *job, const struct cmng_row *stray)
 {
-    for (uint32_t i = 0; i < job->msg.n_commands; i++) {
-        char memory[LEDGER_COMMAND_SIZE];
-        struct buf b;
-        buf_init(&b, memory, sizeof(memory));
-        buf_add_str(&b, "%CMNG=3,");
-        buf_add_u64(&b, stray->sec_tag);
-        buf_add_char(&b, ',');
-        buf_add_u64(&b, stray->type);
-        if (strcmp(job->msg.commands[i].head, memory) == 0) {
-            return true;
-        }
-    }
-    return false;
+    char memory[LEDGER_COMMAND_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    rows_add_command(&b, ROWS_CMNG, 3, stray->sec_tag, stray->type);
+    return find_command(job, memory) != NULL;
 }
 
 /* `AT%CMNG=…` in job->head becomes `AT%XSUDO=<octets>,"<signature>";%CMNG=…`. */
@@ -187,12 +172,7 @@ void rows_send_owner(struct job *job, struct chat_command *command)
 
 void rows_send_owner_delete(struct job *job, struct chat_command *command)
 {
-    struct buf b;
-    buf_init(&b, job->head, sizeof(job->head));
-    buf_add_str(&b, "AT%CMNG=3,");
-    buf_add_u64(&b, job->owner_tag);
-    buf_add_str(&b, ",5");
-    command->head = buf_span(&b);
+    rows_head(job, command, ROWS_CMNG, 3, job->owner_tag, PUBLIC_KEY);
 }
 
 void rows_send_owner_write(struct job *job, struct chat_command *command)
@@ -203,11 +183,7 @@ void rows_send_owner_write(struct job *job, struct chat_command *command)
 
 void rows_send_owner_prove(struct job *job, struct chat_command *command)
 {
-    struct buf b;
-    buf_init(&b, job->head, sizeof(job->head));
-    buf_add_str(&b, "AT");
-    buf_add_str(&b, job->msg.commands[0].head);
-    command->head = buf_span(&b);
+    head_text(job, command, "AT", job->msg.commands[0].head, "");
     rows_sign(job, command);
 }
 
@@ -298,15 +274,13 @@ enum row_next rows_end_owner_delete(struct job *job)
         return ROW_SAME;
     }
     job->owner = OWNER_UNKNOWN; /* to be seen gone */
-    job->row = PLAN_OWNER;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_OWNER);
 }
 
 enum row_next rows_end_owner_write(struct job *job)
 {
     job->owner = OWNER_UNKNOWN; /* what is kept now is to be read */
-    job->row = PLAN_OWNER;
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_OWNER);
 }
 
 enum row_next rows_end_owner_prove(struct job *job)

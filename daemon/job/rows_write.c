@@ -10,10 +10,13 @@
 #include "job/rows.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "job/check.h"
 
+#define AT_LINE_MAX   4095 /* Nordic's AT host keeps one octet of its 4,096 for the NUL */
+#define SIGNED_EXTRA  (LEDGER_SIGNATURE_SIZE + 17) /* `AT%XSUDO=4000,"…";` in place of `AT` */
 #define SUPPLY_MIN_MV 3000 /* below it the modem's warning is active from the start (%XPOFWARN) */
 
 /* ---- exposure ---- */
@@ -155,8 +158,7 @@ enum row_next rows_end_gone(struct job *job)
         return ROW_ODD;
     }
     e->was_absent = true;
-    job->row = PLAN_DELETE_ENTRY; /* the next one, if there is one */
-    return ROW_JUMP;
+    return rows_jump(job, PLAN_DELETE_ENTRY); /* the next one, if there is one */
 }
 
 /* ---- what is written ---- */
@@ -215,22 +217,40 @@ bool rows_has_more_to_write(const struct job *job)
     return false;
 }
 
+/* The write of an entry, up to its content: `AT%CMNG=0,16842753,1,"`. */
+static void add_write(const struct job *job, uint32_t entry, struct buf *b)
+{
+    const struct ledger_entry *e = &job->msg.entries[entry];
+    buf_add_str(b, "AT");
+    rows_add_command(b, change_name(job), 0, e->sec_tag, e->type);
+    buf_add_str(b, ",\"");
+}
+
+bool rows_fits_line(const struct job *job, uint32_t entry)
+{
+    char memory[JOB_HEAD_SIZE];
+    struct buf b;
+    buf_init(&b, memory, sizeof(memory));
+    add_write(job, entry, &b);
+    size_t len = buf_span(&b).len + check_content(job, entry).len + strlen("\"");
+    len += job->msg.product->signs_commands ? SIGNED_EXTRA : 0;
+    return len <= AT_LINE_MAX;
+}
+
 void rows_send_write(struct job *job, struct chat_command *command)
 {
-    const struct ledger_entry *e = &job->msg.entries[job->entry];
+    struct job_entry *e = &job->entries[job->entry];
     struct buf b;
     buf_init(&b, job->head, sizeof(job->head));
-    buf_add_str(&b, "AT");
-    rows_add_command(&b, change_name(job), 0, e->sec_tag, e->type);
-    buf_add_str(&b, ",\"");
+    add_write(job, job->entry, &b);
     command->head = buf_span(&b);
     command->content = check_content(job, job->entry);
     command->tail = span_str("\"");
     rows_sign(job, command);
     command->escapes_crlf = job->front == CONTACT_FRONT_SHELL;
-    job->entries[job->entry].writes++;
+    e->writes++;
+    e->is_right = false;
     job->written++;
-    job->entries[job->entry].is_right = false;
     job->is_dirty = job->wrote_anything = true;
 }
 

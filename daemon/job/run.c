@@ -41,6 +41,12 @@ void run_go_to(struct job *job, enum plan_row row, int64_t now_us)
     job->resume_us = TIME_NEVER;
 }
 
+void run_jump(struct job *job, enum plan_row row, int64_t now_us)
+{
+    run_go_to(job, row, now_us);
+    run_start(job, now_us);
+}
+
 /* ---- the end of a job ---- */
 
 /* The verdict stands: leave the board, then record. */
@@ -67,9 +73,8 @@ void run_end(struct job *job, const struct verdict *verdict, int64_t now_us)
 void run_end_with(struct job *job, enum outcome outcome, enum fault fault, enum reason reason,
                   const char *detail, int64_t now_us)
 {
-    struct verdict v = {.outcome = outcome, .fault = fault, .reason = reason};
-    buf_copy(v.detail, sizeof(v.detail), span_str(detail ? detail : ""));
-    run_end(job, &v, now_us);
+    job_end(job, outcome, fault, reason, detail);
+    run_end(job, &job->verdict, now_us);
 }
 
 void run_left_badly(struct job *job, int64_t now_us)
@@ -77,8 +82,7 @@ void run_left_badly(struct job *job, int64_t now_us)
     if (job->verdict.outcome == OUTCOME_PASS && job->verdict.reason != REASON_presence_only) {
         job->verdict.reason = REASON_leave_failed;
     }
-    run_go_to(job, PLAN_RECORD, now_us);
-    run_start(job, now_us);
+    run_jump(job, PLAN_RECORD, now_us);
 }
 
 /* ---- rows ---- */
@@ -131,17 +135,14 @@ void run_apply(struct job *job, enum row_next next, int64_t now_us)
     case ROW_NEXT:
         run_note_step(job, "ok", 0, now_us);
         job->no_taken[row - plan_row(PLAN_CONTACT)] = 0;
-        run_go_to(job, (enum plan_row)(job->row + 1), now_us);
-        run_start(job, now_us);
+        run_jump(job, (enum plan_row)(job->row + 1), now_us);
         return;
     case ROW_SAME:
         run_note_step(job, "ok", 0, now_us);
-        run_go_to(job, (enum plan_row)job->row, now_us);
-        run_start(job, now_us);
+        run_jump(job, (enum plan_row)job->row, now_us);
         return;
     case ROW_JUMP:
-        run_go_to(job, (enum plan_row)job->row, now_us);
-        run_start(job, now_us);
+        run_jump(job, (enum plan_row)job->row, now_us);
         return;
     case ROW_ODD:
         if (++job->odds < row->tries) {

@@ -48,6 +48,9 @@ void run_note_step(struct job *job, const char *result, int code, int64_t now_us
 /* Makes this row the current one, not started yet. */
 void run_go_to(struct job *job, enum plan_row row, int64_t now_us);
 
+/* Moves: makes it the current one and starts it. */
+void run_jump(struct job *job, enum plan_row row, int64_t now_us);
+
 /* Moves: starts the current row, or the first behind it that is needed. Rows that wait for nothing are done
  * in passing. */
 void run_start(struct job *job, int64_t now_us);

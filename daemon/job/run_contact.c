@@ -74,8 +74,7 @@ void run_probe(struct job *job, int64_t now_us)
         wrap_for(job, (enum contact_front)job->front);
         job->is_clean = true;
         run_note_step(job, "ok", 0, now_us);
-        run_go_to(job, PLAN_CMEE, now_us);
-        run_start(job, now_us);
+        run_jump(job, PLAN_CMEE, now_us);
     } else if (contact_probe(&job->contact, &command, &terminator)) {
         chat_set_terminator(&job->chat, terminator);
         wrap_for(job, contact_probed_front(&job->contact));

@@ -22,11 +22,6 @@ static enum row_group group_of(const struct job *job, const struct row *row, int
     return is_native && row->group == GROUP_DELETE ? GROUP_NATIVE_DELETE : row->group;
 }
 
-static bool is_native_group(enum row_group group)
-{
-    return group == GROUP_NATIVE_WRITE || group == GROUP_NATIVE_DELETE;
-}
-
 static void end_by_rule(struct job *job, const struct no_rule *rule, int code, int64_t now_us)
 {
     char memory[VERDICT_DETAIL_SIZE];
@@ -51,6 +46,25 @@ static void end_by_rule(struct job *job, const struct no_rule *rule, int code, i
     run_end_with(job, rule->outcome, rule->fault, rule->reason, memory, now_us);
 }
 
+/* Its action has been taken often enough. */
+static void end_refused(struct job *job, const struct no_rule *rule, int code, int64_t now_us)
+{
+    bool is_native = rule->group == GROUP_NATIVE_WRITE || rule->group == GROUP_NATIVE_DELETE;
+    if (rule->group == GROUP_LEAVE) {
+        run_left_badly(job, now_us);
+        return;
+    }
+    if (is_native && code == CODE_ERROR) {
+        rows_end_native_refused(job);
+    }
+    end_by_rule(job, rule, code, now_us); /* a verdict that stands already stays */
+}
+
+static void note_no(struct job *job, int code, int64_t now_us)
+{
+    run_note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
+}
+
 static void count_against_entry(struct job *job, const struct row *row, int code)
 {
     if (row->group == GROUP_KEYGEN && code != CODE_TIMEOUT) {
@@ -62,9 +76,8 @@ static void count_against_entry(struct job *job, const struct row *row, int code
         bool is_native_no = code == CODE_ERROR && group_of(job, row, code) == GROUP_NATIVE_WRITE;
         bool is_damaged = group_of(job, row, code) == GROUP_SIGNED; /* the signature was for other octets */
         e->refusals = (uint8_t)(e->refusals + (code == 527 || is_native_no || is_damaged));
-        if (code == 527 || is_damaged ||
-            code == CODE_ERROR) { /* the certificate is sound, so it did not arrive as it left */
-            rows_note_damage(job);
+        if (code == 527 || is_damaged || code == CODE_ERROR) {
+            rows_note_damage(job); /* the certificate is sound, so it did not arrive as it left */
         }
     }
 }
@@ -80,17 +93,14 @@ static void act(struct job *job, const struct no_rule *rule, int64_t now_us)
         job->resume_us = now_us + REPEAT_PAUSE_US;
         return;
     case NO_SETUP:
-        run_go_to(job, PLAN_CMEE, now_us);
-        run_start(job, now_us);
+        run_jump(job, PLAN_CMEE, now_us);
         return;
     case NO_OFFLINE:
-        run_go_to(job, PLAN_OFFLINE, now_us);
-        run_start(job, now_us);
+        run_jump(job, PLAN_OFFLINE, now_us);
         return;
     case NO_POWER:
         job->is_power_warned = true;
-        run_go_to(job, PLAN_REARM, now_us);
-        run_start(job, now_us);
+        run_jump(job, PLAN_REARM, now_us);
         return;
     case NO_RECOVER:
         run_recover(job, now_us);
@@ -112,26 +122,19 @@ void run_no(struct job *job, int code, int64_t now_us)
     if ((job->row == PLAN_LIST || job->row == PLAN_PROVE) && is_too_long && job->no_taken[job->row] > 0) {
         job->lists_by_tag = true;
     }
-    if (row->group == GROUP_LEAVE && job->no_taken[job->row] >= rule->times) {
-        run_note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
-        run_left_badly(job, now_us);
-        return;
-    }
     if (rule->action == NO_END || job->no_taken[job->row] >= rule->times) {
-        run_note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
-        if (is_native_group(group) && code == CODE_ERROR) {
-            rows_end_native_refused(job);
-        }
-        end_by_rule(job, rule, code, now_us); /* a verdict that stands already stays */
+        note_no(job, code, now_us);
+        end_refused(job, rule, code, now_us);
         return;
     }
     if (rule->action != NO_IGNORE) {
         job->no_taken[job->row]++;
     }
     if (rule->action != NO_REPEAT && rule->action != NO_IGNORE) {
-        job->owner =
-            group == GROUP_OWNER ? OWNER_UNKNOWN : job->owner; /* it may have been changed all the same */
-        run_note_step(job, code == CODE_TIMEOUT ? "timeout" : "no", code > 0 ? code : 0, now_us);
+        if (group == GROUP_OWNER) {
+            job->owner = OWNER_UNKNOWN; /* it may have been changed all the same */
+        }
+        note_no(job, code, now_us);
     }
     act(job, rule, now_us);
 }
