@@ -1,4 +1,4 @@
-/* What the reader's two files share. Nobody outside of this folder includes it. */
+/* What the reader's files share. Nobody outside of this folder includes it. */
 #ifndef CERTLINE_STORE_READER_H
 #define CERTLINE_STORE_READER_H
 
