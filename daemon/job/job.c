@@ -175,6 +175,19 @@ static void tick_chat(struct job *job, int64_t now_us)
     run_event(job, &event, now_us);
 }
 
+/* A store or a token that hangs is our own trouble: the board waits for us, and putting it back is no help.
+ */
+static void pass_limit(struct job *job, int64_t now_us)
+{
+    enum reason reason;
+    job->limit_us = TIME_NEVER;
+    if (run_awaits_message(job, &reason)) {
+        stop(job, OUTCOME_ERROR, reason, "no answer within the job's limit", now_us);
+    } else {
+        stop(job, OUTCOME_TIMEOUT, REASON_timeout, run_current(job)->name, now_us);
+    }
+}
+
 void job_tick(struct job *job, int64_t now_us)
 {
     if (run_is_deaf_by_choice(job)) {
@@ -185,8 +198,7 @@ void job_tick(struct job *job, int64_t now_us)
         return;
     }
     if (now_us >= job->limit_us && !run_has_verdict(job)) {
-        job->limit_us = TIME_NEVER;
-        stop(job, OUTCOME_TIMEOUT, REASON_timeout, run_current(job)->name, now_us);
+        pass_limit(job, now_us);
     }
     if (now_us >= job->chunk_until_us) {
         job->chunk_until_us = TIME_NEVER; /* job_tx has something to send again */

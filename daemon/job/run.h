@@ -116,6 +116,9 @@ void run_no(struct job *job, int code, int64_t now_us);
  * which needs it for its record and no longer asks. */
 bool run_message_is_busy(const struct job *job);
 
+/* Nothing but the message is waited for: *ret says whose trouble it is if that takes too long. */
+bool run_awaits_message(const struct job *job, enum reason *ret);
+
 /* Offers the message to the station; it is not busy. */
 void run_want_message(struct job *job, enum ledger_kind kind);
 

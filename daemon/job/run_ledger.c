@@ -155,6 +155,16 @@ static enum reason reason_of_failure(enum ledger_kind kind)
     return REASON_key_locked;
 }
 
+bool run_awaits_message(const struct job *job, enum reason *ret)
+{
+    enum row_kind kind = run_current(job)->kind;
+    if ((kind != ROW_HOST && kind != ROW_AWAIT) || !run_message_is_busy(job)) {
+        return false;
+    }
+    *ret = reason_of_failure(job->msg.kind);
+    return true;
+}
+
 static void on_message_failed(struct job *job, int64_t now_us)
 {
     if (job->msg.kind != LEDGER_RECORD && ++job->msg_failures >= MESSAGE_TRIES) {
