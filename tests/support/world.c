@@ -157,6 +157,8 @@ static void happen(struct world *w, const struct world_event *e)
     case HAPPENS_STORE_TELLS:
     case HAPPENS_KEYS:
     case HAPPENS_KEYS_TELL:
+    case HAPPENS_ISSUER:
+    case HAPPENS_ISSUER_TELLS:
     case HAPPENS_NOTE:
         world_daemon_happens(w, e);
         die_if_due(w);

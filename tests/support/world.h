@@ -130,6 +130,10 @@ void world_renew_order(struct world *w, uint32_t rack);
 void world_import_more(struct world *w, uint32_t rack, uint32_t n);
 /* From now on the store answers FAILED (`is_lost`: although it has stored). */
 void world_break_store(struct world *w, bool is_broken, bool is_lost);
+/* What the token does that holds the CA's key. One that hangs has taken what it was asked for, and answers it
+ * when it is there again. */
+enum world_token { TOKEN_IS_THERE, TOKEN_HANGS, TOKEN_IS_GONE };
+void world_set_token(struct world *w, enum world_token token);
 /* Copies the database alone aside, and puts that copy in its place while the daemon is down: the mark stays.
  */
 void world_keep_copy(struct world *w);

@@ -536,8 +536,11 @@ static void check_end(struct world *w)
     for (uint32_t i = 0; i < w->n_boards && !w->violation[0]; i++) {
         world_check_board(w, i, "at the end");
     }
-    bool is_quiet =
-        w->to_store.n_waiting + w->to_store.n_answered + w->to_keys.n_waiting + w->to_keys.n_answered == 0;
+    const struct world_actor *actors[] = {&w->to_store, &w->to_keys, &w->to_issuer};
+    bool is_quiet = true;
+    for (size_t i = 0; i < sizeof(actors) / sizeof(*actors); i++) {
+        is_quiet = is_quiet && actors[i]->n_waiting + actors[i]->n_answered == 0;
+    }
     if (!station_is_idle(w->station) || !is_quiet) {
         world_blame(w, "something is under way though every rack is empty");
     } else if (station_deadline(w->station) != TIME_NEVER) {

@@ -115,11 +115,27 @@ static int env_write(void *ctx, uint32_t slot, uint32_t generation, struct span 
     return r;
 }
 
-static bool is_for_keys(const struct ledger_msg *msg)
+/* As app_line.c sends it. */
+static struct world_actor *actor_for(struct world *w, const struct ledger_msg *msg)
 {
-    return msg->kind == LEDGER_DIGEST || msg->kind == LEDGER_EXPLAIN || msg->kind == LEDGER_CSR ||
-           msg->kind == LEDGER_SIGN || msg->kind == LEDGER_AUTHORIZE || msg->kind == LEDGER_POSSESSION ||
-           msg->kind == LEDGER_ATTEST;
+    switch (msg->kind) {
+    case LEDGER_DIGEST:
+    case LEDGER_EXPLAIN:
+    case LEDGER_CSR:
+    case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
+        return &w->to_keys;
+    case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
+        return &w->to_issuer;
+    case LEDGER_CLAIM:
+    case LEDGER_EXPOSE:
+    case LEDGER_INTEND:
+    case LEDGER_ISSUE:
+    case LEDGER_RECORD:
+        break;
+    }
+    return &w->to_store;
 }
 
 static void wake(struct world *w, struct world_actor *actor, enum happening kind, int64_t delay_us)
@@ -140,6 +156,11 @@ static void wake_keys(struct world *w)
     wake(w, &w->to_keys, HAPPENS_KEYS, (int64_t)world_dice(w, 500));
 }
 
+static void wake_issuer(struct world *w)
+{
+    wake(w, &w->to_issuer, HAPPENS_ISSUER, (int64_t)world_dice(w, 500));
+}
+
 static int env_post(void *ctx, struct ledger_msg *msg)
 {
     struct world *w = ctx;
@@ -148,11 +169,12 @@ static int env_post(void *ctx, struct ledger_msg *msg)
     if (w->is_dying || (w->is_troubled && world_hits(w, 30))) {
         r = -EAGAIN;
     } else {
-        struct world_actor *actor = is_for_keys(msg) ? &w->to_keys : &w->to_store;
+        struct world_actor *actor = actor_for(w, msg);
         assert(actor->n_waiting < WORLD_SLOTS_MAX);
         actor->waiting[actor->n_waiting++] = msg;
         wake_store(w);
         wake_keys(w);
+        wake_issuer(w);
     }
     malloc_count_switch(was_on);
     return r;
@@ -335,18 +357,46 @@ static void on_store(struct world *w)
     }
 }
 
-static void on_keys(struct world *w)
+/* The first message's answer is on its way. */
+static void answer_first(struct world *w, struct world_actor *a, enum happening tells)
 {
-    struct world_actor *a = &w->to_keys;
-    if (a->waiting[0]->kind == LEDGER_SIGN || a->waiting[0]->kind == LEDGER_AUTHORIZE) {
-        issuer_answer(w->issuer, a->waiting[0]);
-    } else {
-        keys_answer(w->keys, a->waiting[0]);
-    }
     a->answered[0] = a->waiting[0];
     a->n_answered = 1;
     memmove(a->waiting, a->waiting + 1, --a->n_waiting * sizeof(a->waiting[0]));
-    world_at(w, 200 + (int64_t)world_dice(w, 10000) + w->keys_slow_us, HAPPENS_KEYS_TELL, 0, 0, 0);
+    world_at(w, 200 + (int64_t)world_dice(w, 10000) + w->keys_slow_us, tells, 0, 0, 0);
+}
+
+static void on_keys(struct world *w)
+{
+    keys_answer(w->keys, w->to_keys.waiting[0]);
+    answer_first(w, &w->to_keys, HAPPENS_KEYS_TELL);
+}
+
+static void on_issuer(struct world *w)
+{
+    struct ledger_msg *msg = w->to_issuer.waiting[0];
+    switch (w->token) {
+    case TOKEN_HANGS:
+        return; /* busy until world_set_token */
+    case TOKEN_IS_GONE:
+        msg->status = LEDGER_FAILED;
+        msg->reason = REASON_signer_failed;
+        buf_copy(msg->detail, sizeof(msg->detail), span_str("signing on the token: the token is gone"));
+        break;
+    case TOKEN_IS_THERE:
+        issuer_answer(w->issuer, msg);
+        break;
+    }
+    answer_first(w, &w->to_issuer, HAPPENS_ISSUER_TELLS);
+}
+
+void world_set_token(struct world *w, enum world_token token)
+{
+    bool has_hung = w->token == TOKEN_HANGS && w->to_issuer.is_busy && w->to_issuer.n_answered == 0;
+    w->token = token;
+    if (w->is_up && has_hung && token != TOKEN_HANGS) {
+        world_at(w, 0, HAPPENS_ISSUER, 0, 0, 0);
+    }
 }
 
 static void tell(struct world *w, struct world_actor *a)
@@ -361,6 +411,7 @@ static void tell(struct world *w, struct world_actor *a)
     }
     wake_store(w);
     wake_keys(w);
+    wake_issuer(w);
 }
 
 void world_daemon_happens(struct world *w, const struct world_event *e)
@@ -398,6 +449,12 @@ void world_daemon_happens(struct world *w, const struct world_event *e)
         return;
     case HAPPENS_KEYS_TELL:
         tell(w, &w->to_keys);
+        return;
+    case HAPPENS_ISSUER:
+        on_issuer(w);
+        return;
+    case HAPPENS_ISSUER_TELLS:
+        tell(w, &w->to_issuer);
         return;
     case HAPPENS_NOTE:
         on_note(w, e->slot);

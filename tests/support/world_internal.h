@@ -27,6 +27,8 @@ enum happening {
     HAPPENS_STORE_TELLS,
     HAPPENS_KEYS,
     HAPPENS_KEYS_TELL,
+    HAPPENS_ISSUER,
+    HAPPENS_ISSUER_TELLS,
     HAPPENS_NOTE,  /* a slot's quarantine goes on record */
     HAPPENS_START, /* of a dead daemon */
     HAPPENS_CHANCE,
@@ -119,9 +121,10 @@ struct world {
     struct issuer *issuer;
     struct station *station;
     struct station_env env;
-    struct world_actor to_store, to_keys;
+    struct world_actor to_store, to_keys, to_issuer;
     bool store_is_broken, store_is_lost;
     int64_t store_slow_us, keys_slow_us;
+    enum world_token token;
     bool wants_stop;
     bool is_troubled; /* ports fail to open and mailboxes are full now and then */
 

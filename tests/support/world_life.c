@@ -150,7 +150,7 @@ static void start_parts(struct world *w)
     struct err_info why = {0};
     w->station = station_new(w->slot_configs, w->n_slots, &w->env, &w->clock, &why);
     must(w->station != NULL, why.text);
-    w->to_store = w->to_keys = (struct world_actor){0};
+    w->to_store = w->to_keys = w->to_issuer = (struct world_actor){0};
     w->is_up = true;
     w->is_dying = false;
     if (store_quarantined(w->store, restore_slot, w) < 0) {
