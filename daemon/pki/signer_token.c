@@ -88,7 +88,9 @@ static int64_t token_sign(struct signer *signer, struct span text, uint8_t out[S
     int64_t n = sign_once(t, digest, len, out, NULL);
     if (n < 0) {
         int err = token_begin(&t->token, reterr);
-        n = err == 0 ? sign_once(t, digest, len, out, reterr) : ERR_CRYPTO;
+        n = err == 0             ? sign_once(t, digest, len, out, reterr)
+            : err == ERR_REFUSED ? ERR_REFUSED /* the PIN: trying again would lock it */
+                                 : ERR_CRYPTO;
     }
     return n;
 }

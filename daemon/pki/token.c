@@ -123,6 +123,10 @@ static void end_session(struct token *t)
 int token_begin(struct token *t, struct err_info *reterr)
 {
     end_session(t);
+    if (t->is_pin_refused) {
+        return err_set(reterr, ERR_REFUSED,
+                       "the token refused the PIN, and is not asked again before a restart");
+    }
     int err = find_slot(t, reterr);
     if (err != 0) {
         return err;
@@ -134,7 +138,9 @@ int token_begin(struct token *t, struct err_info *reterr)
     t->has_session = true;
     rv = t->call->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)t->pin, t->pin_len);
     if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
-        return token_refuse(rv, "logging in", reterr);
+        err = token_refuse(rv, "logging in", reterr);
+        t->is_pin_refused = err == ERR_REFUSED;
+        return err;
     }
     return find_key(t, reterr);
 }

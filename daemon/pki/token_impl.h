@@ -21,6 +21,7 @@ struct token {
     void *library;
     CK_FUNCTION_LIST *call;
     bool is_initialised, has_session;
+    bool is_pin_refused; /* asked again and again, a token locks its PIN */
     CK_SLOT_ID slot;
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE key; /* found by token_begin */
@@ -37,7 +38,8 @@ struct token {
 int token_open(struct token *token, const struct token_place *place, struct span pin, CK_OBJECT_CLASS class,
                struct err_info *reterr);
 
-/* A new session in place of the one there was, logged in, with the key found. Errors as token_open. */
+/* A new session in place of the one there was, logged in, with the key found. Errors as token_open; once the
+ * PIN was refused it is ERR_REFUSED for good, and the token is not asked. */
 int token_begin(struct token *token, struct err_info *reterr);
 
 void token_end(struct token *token);

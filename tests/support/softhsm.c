@@ -1,7 +1,10 @@
 #include "support/softhsm.h"
 
+#include <dlfcn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const modules[] = {"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"};
@@ -67,6 +70,64 @@ void softhsm_add_aes(struct softhsm *hsm, const char *token, const char *object,
              object, SOFTHSM_PIN);
     run(hsm->dir, text);
     must(unlink(path) == 0, path);
+}
+
+CK_FUNCTION_LIST *softhsm_calls(const struct softhsm *hsm)
+{
+    static void *library; /* stays: others have it open and closed */
+    CK_FUNCTION_LIST *calls = NULL;
+    CK_C_GetFunctionList get = NULL;
+    library = library ? library : dlopen(hsm->module, RTLD_NOW | RTLD_LOCAL);
+    must(library != NULL, "the module cannot be loaded");
+    *(void **)&get = dlsym(library, "C_GetFunctionList");
+    must(get && get(&calls) == CKR_OK, "the module has no calls");
+    return calls;
+}
+
+static CK_SLOT_ID slot_of(CK_FUNCTION_LIST *calls, const char *token)
+{
+    CK_SLOT_ID slots[16];
+    CK_ULONG n = 16;
+    must(calls->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK, "no slots");
+    for (CK_ULONG i = 0; i < n; i++) {
+        CK_TOKEN_INFO info;
+        if (calls->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
+            memcmp(info.label, token, strlen(token)) == 0) {
+            return slots[i];
+        }
+    }
+    must(false, "no such token");
+    return 0;
+}
+
+void softhsm_add_secret(struct softhsm *hsm, const char *token, const char *object, const unsigned char *key,
+                        size_t len)
+{
+    CK_FUNCTION_LIST *calls = softhsm_calls(hsm);
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE attributes[] = {
+        {CKA_CLASS, &class, sizeof(class)},
+        {CKA_KEY_TYPE, &type, sizeof(type)},
+        {CKA_TOKEN, &yes, sizeof(yes)},
+        {CKA_SIGN, &yes, sizeof(yes)},
+        {CKA_LABEL, (void *)(uintptr_t)object, strlen(object)},
+        {CKA_VALUE, (void *)(uintptr_t)key, len},
+    };
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE made;
+    must(calls->C_Initialize(NULL) == CKR_OK, "the module does not start");
+    must(calls->C_OpenSession(slot_of(calls, token), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
+                              &session) == CKR_OK,
+         "no session");
+    must(calls->C_Login(session, CKU_USER, (CK_UTF8CHAR *)(uintptr_t)SOFTHSM_PIN, strlen(SOFTHSM_PIN)) ==
+             CKR_OK,
+         "no login");
+    must(calls->C_CreateObject(session, attributes, sizeof(attributes) / sizeof(*attributes), &made) ==
+             CKR_OK,
+         "no secret key");
+    must(calls->C_Finalize(NULL) == CKR_OK, "the module does not end");
 }
 
 void softhsm_end(struct softhsm *hsm)

@@ -5,7 +5,9 @@
 #ifndef CERTLINE_TESTS_SOFTHSM_H
 #define CERTLINE_TESTS_SOFTHSM_H
 
+#include <p11-kit/pkcs11.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define SOFTHSM_PIN "123456"
 
@@ -21,6 +23,12 @@ bool softhsm_begin(struct softhsm *hsm, const char *token, const char *object, c
 #define SOFTHSM_AES_SIZE 32
 void softhsm_add_aes(struct softhsm *hsm, const char *token, const char *object,
                      const unsigned char key[SOFTHSM_AES_SIZE]);
+/* Puts a generic secret on it, as a key for HMAC. */
+void softhsm_add_secret(struct softhsm *hsm, const char *token, const char *object, const unsigned char *key,
+                        size_t len);
+/* The module's own table of calls, the one that everybody in the process calls by: a test may put its own
+ * functions into it, and must put back what was there. Valid until the end of the process. */
+CK_FUNCTION_LIST *softhsm_calls(const struct softhsm *hsm);
 void softhsm_end(struct softhsm *hsm);
 
 #endif

@@ -21,6 +21,7 @@
 #include "support/testpki.h"
 
 static const unsigned char aes[SOFTHSM_AES_SIZE] = "an AES key of tests, 32 octets..";
+static const unsigned char secret[] = "a generic secret of another length";
 static const uint8_t seed[SEAL_KEY_SIZE] = "the octets of a key file, 32....";
 
 static struct softhsm hsm;
@@ -34,6 +35,7 @@ static int set_up(void **state)
     bool is_there = softhsm_begin(&hsm, "station", "ca", bundle.private_key);
     if (is_there) {
         softhsm_add_aes(&hsm, "station", "wrapping", aes);
+        softhsm_add_secret(&hsm, "station", "hmac", secret, sizeof(secret) - 1);
     }
     testpki_bundle_done(&bundle);
     testpki_free(pki);
@@ -61,17 +63,20 @@ static struct seal_token *open_token(const char *object, int wanted)
     return token;
 }
 
-static void by_the_book(uint8_t out[SEAL_KEY_SIZE])
+static void by_the_book(bool is_aes, uint8_t out[SEAL_KEY_SIZE])
 {
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "KBKDF", NULL);
     EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-    static char mode[] = "COUNTER", mac[] = "CMAC", cipher[] = "AES-256-CBC",
-                label[] = "certline wrapping key 1";
+    static char mode[] = "COUNTER", cmac[] = "CMAC", cipher[] = "AES-256-CBC", hmac[] = "HMAC",
+                digest[] = "SHA256", label[] = "certline wrapping key 1";
+    const unsigned char *key = is_aes ? aes : secret;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MODE, mode, 0),
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MAC, mac, 0),
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_CIPHER, cipher, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)aes, sizeof(aes)),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MAC, is_aes ? cmac : hmac, 0),
+        is_aes ? OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_CIPHER, cipher, 0)
+               : OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key,
+                                          is_aes ? sizeof(aes) : sizeof(secret) - 1),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, label, sizeof(label) - 1),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)seed, sizeof(seed)),
         OSSL_PARAM_construct_end()};
@@ -87,9 +92,10 @@ static void the_key_is_what_the_standard_says(void **state)
     if (!hsm.module) {
         skip();
     }
-    by_the_book(wanted);
+    static const char *const objects[] = {"wrapping", "hmac"};
     for (int i = 0; i < 2; i++) {
-        struct seal_token *token = open_token(i == 0 ? "wrapping" : NULL, 0);
+        struct seal_token *token = open_token(objects[i], 0);
+        by_the_book(i == 0, wanted);
         assert_int_equal(seal_token_make(token, seed, got, NULL), 0);
         assert_memory_equal(got, wanted, sizeof(got));
         seal_token_close(token);
@@ -107,6 +113,7 @@ static void what_is_not_there_is_told(void **state)
         int result;
     } rows[] = {{"another", "wrapping", SOFTHSM_PIN, ERR_NOT_FOUND},
                 {"station", "ca", SOFTHSM_PIN, ERR_NOT_FOUND}, /* a private key */
+                {"station", NULL, SOFTHSM_PIN, ERR_NOT_FOUND}, /* there are two */
                 {"station", "wrapping", "654321", ERR_REFUSED}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct seal_token *token = NULL;
