@@ -536,6 +536,42 @@ static void no_statement_reads_a_whole_large_table(void **state)
     assert_int_equal(n_bad, 0);
 }
 
+/* A search in an index may read as much as a scan: of all that ever passed, or of all that an order had. */
+static void each_question_goes_by_the_narrowest_index(void **state)
+{
+    static const struct {
+        const char *const *statement;
+        const char *wanted;
+    } rows[] = {
+        {&statement_texts[Q_ORDER_OPEN_JOBS], "job_open_of_order (work_order=?)"},
+        {&statement_texts[Q_ORDER_IN_FLIGHT], "job_open_of_order (work_order=?)"},
+        {&statement_texts[Q_JOB_PASSED], "job_of_board (imei=?)"},
+        {&statement_texts[Q_DEVICES_OF_IMEI], "job_of_board (imei=?)"},
+        {&statement_texts[Q_JOB_OPEN_OF_BOARD], "job_open (imei=?)"},
+        {&reader_texts[R_ORDER_IN_FLIGHT], "job_open_of_order (work_order=?)"},
+        {&reader_texts[R_JOBS_BY_OUTCOME], "job_by_outcome (outcome=? AND started>? AND started<?)"},
+        {&reader_texts[R_JOBS_BY_REASON], "job_by_reason (reason=? AND started>? AND started<?)"},
+        {&reader_texts[R_EXPORT], "SEARCH j USING INDEX job_by_outcome (outcome=? AND (started,id)>(?,?))"},
+        {&reader_texts[R_EXPORT], "SEARCH k USING INDEX job_of_board (imei=? AND started>?)"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", *rows[i].statement), plan[1024] = "";
+        sqlite3_stmt *step;
+        (void)kit_query(&f->kit, "SELECT 1"); /* opens the connection to look through */
+        assert_int_equal(sqlite3_prepare_v2(f->kit.look, sql, -1, &step, NULL), SQLITE_OK);
+        while (sqlite3_step(step) == SQLITE_ROW) {
+            size_t len = strlen(plan);
+            (void)snprintf(plan + len, sizeof(plan) - len, "%s\n", sqlite3_column_text(step, 3));
+        }
+        sqlite3_finalize(step);
+        sqlite3_free(sql);
+        if (!strstr(plan, rows[i].wanted)) {
+            fail_msg("%s\n%swithout %s", *rows[i].statement, plan, rows[i].wanted);
+        }
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -554,6 +590,7 @@ int main(void)
         CASE(a_reader_stands_in_nobodys_way),
         CASE(a_reader_survives_a_failing_disk),
         CASE(no_statement_reads_a_whole_large_table),
+        CASE(each_question_goes_by_the_narrowest_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
