@@ -329,8 +329,9 @@ static void dump_table(sqlite3 *db, const char *table, FILE *out)
 
 char *kit_dump(struct kit *kit)
 {
-    static const char *const tables[] = {"work_order", "order_fixture", "order_board", "bundle",
-                                         "credential", "exposure",      "board",       "job"};
+    static const char *const tables[] = {"work_order", "order_fixture", "order_board",     "bundle",
+                                         "credential", "exposure",      "board",           "job",
+                                         "keygen",     "certificate",   "slot_quarantine", "bundle_stock"};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -383,4 +384,11 @@ void kit_check(struct kit *kit)
     assert_string_equal(before, after);
     free(before);
     free(after);
+    assert_string_equal(
+        kit_query(kit, "SELECT count(*) FROM bundle_stock s WHERE n <> (SELECT count(*) FROM bundle b"
+                       " WHERE b.product = s.product AND b.lot = s.lot AND b.state = s.state)"),
+        "0");
+    assert_string_equal(kit_query(kit, "SELECT (SELECT coalesce(sum(n), 0) FROM bundle_stock)"
+                                       " = (SELECT count(*) FROM bundle)"),
+                        "1");
 }

@@ -78,7 +78,7 @@ char *kit_dump(struct kit *kit);
 /* First column of the first row of a query on a fresh connection, as text; "" when there is none. Static
  * memory. */
 const char *kit_query(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Chain verified, projections rebuilt and found equal. */
+/* Chain verified, projections rebuilt and found equal, stock counted. */
 void kit_check(struct kit *kit);
 /* Runs statements on a connection of the test's own, as somebody with sqlite3(1) would. Returns SQLite's
  * code. */

@@ -16,7 +16,9 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "base/json.h"
 #include "store/migrate.h"
+#include "store/read.h"
 #include "support/storekit.h"
 
 extern const char store_schema_sql[];
@@ -178,6 +180,95 @@ static void version_1_becomes_todays(void **state)
     assert_string_equal(kit_query(&kit, indexes), wanted_indexes);
     free(wanted);
     free(wanted_indexes);
+    kit_done(&kit);
+}
+
+/* Version 3: steps and entries apart, and of the stock only the states that ever were. */
+static const char to_version_3[] =
+    "ALTER TABLE job DROP COLUMN ending;"
+    "CREATE TABLE step (job TEXT NOT NULL REFERENCES job (id), n INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (job, n)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE job_entry (job TEXT NOT NULL REFERENCES job (id), n INTEGER NOT NULL,"
+    " sec_tag INTEGER NOT NULL, PRIMARY KEY (job, n)) STRICT, WITHOUT ROWID;"
+    "DROP INDEX job_by_outcome; CREATE INDEX job_by_outcome ON job (outcome, started);"
+    "DROP INDEX job_by_reason; CREATE INDEX job_by_reason ON job (reason, started);"
+    "DELETE FROM bundle_stock WHERE n = 0;"
+    "DROP TRIGGER bundle_is_stocked; DROP TRIGGER bundle_changes_state;"
+    "CREATE TRIGGER bundle_is_stocked AFTER INSERT ON bundle BEGIN"
+    " INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)"
+    " ON CONFLICT DO UPDATE SET n = n + 1; END;"
+    "CREATE TRIGGER bundle_changes_state AFTER UPDATE OF state ON bundle WHEN old.state <> new.state BEGIN"
+    " UPDATE bundle_stock SET n = n - 1 WHERE product = old.product AND lot = old.lot AND state = old.state;"
+    " INSERT INTO bundle_stock VALUES (new.product, new.lot, new.state, 1)"
+    " ON CONFLICT DO UPDATE SET n = n + 1; END;"
+    "PRAGMA user_version = 3";
+
+/* A board that passed, one whose daemon died (its ending has neither steps nor entries), one at work, one
+ * that claimed in vain, an order that was closed, bundles in two lots and in every state. */
+static void make_history(struct kit *kit, struct kit_job jobs[4])
+{
+    static const char *const pool[] = {"pool-1", "pool-2", "pool-3", "pool-4", "pool-5"};
+    kit_init(kit);
+    kit_open_line(kit, 8);
+    for (size_t i = 0; i < sizeof(pool) / sizeof(*pool); i++) {
+        assert_int_equal(kit_import(kit, pool[i], KIT_POOL, NULL, i == 4 ? "L1" : NULL), 0);
+    }
+    assert_int_equal(kit_import(kit, "for-9", KIT_POOL, kit_imei(9), NULL), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        kit_job(kit, &jobs[i], i, kit_imei(i), "WO-1", KIT_POOL);
+    }
+    kit_pass(kit, &jobs[1]);
+    assert_int_equal(kit_send(kit, &jobs[2], LEDGER_CLAIM), LEDGER_OK);
+    assert_int_equal(kit_send(kit, &jobs[2], LEDGER_EXPOSE), LEDGER_OK);
+    struct store_op started = {.kind = STORE_STATION_STARTED};
+    assert_int_equal(kit_run(kit, &started), 0);
+    assert_int_equal(started.ended, 1);
+    assert_int_equal(kit_send(kit, &jobs[3], LEDGER_CLAIM), LEDGER_OK);
+    struct store_op retire = {.kind = STORE_BUNDLE_RETIRE, .named = {.id = "pool-4", .why = "lost"}};
+    assert_int_equal(kit_run(kit, &retire), 0);
+    struct store_op close = {.kind = STORE_ORDER_CLOSE, .named = {.id = "WO-1"}};
+    assert_int_equal(kit_run(kit, &close), 0);
+}
+
+static void expect_steps(struct kit *kit, unsigned job, size_t steps, size_t entries)
+{
+    struct store_reader *reader = NULL;
+    struct json *tree = NULL;
+    assert_int_equal(store_reader_open(&reader, kit->dir, NULL, NULL), 0);
+    assert_int_equal(store_read_job(reader, kit_job_id(job), &tree, NULL), 0);
+    assert_int_equal(json_count(json_get(tree, "steps")), steps);
+    assert_int_equal(json_count(json_get(tree, "entries")), entries);
+    json_free(tree);
+    store_reader_close(reader);
+}
+
+/* What version 4 makes of a history equals what it would have written itself; and goes on from there. */
+static void a_history_of_version_3_is_whole_in_todays(void **state)
+{
+    (void)state;
+    static struct kit_job jobs[4];
+    struct kit kit;
+    make_history(&kit, jobs);
+    char *before = kit_dump(&kit);
+    assert_int_equal(kit_meddle(&kit, to_version_3), SQLITE_OK);
+    kit_close(&kit);
+    assert_int_equal(kit_open(&kit), 0);
+    assert_int_equal(store_upgraded_from(kit.store), 3);
+    char *after = kit_dump(&kit);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    expect_steps(&kit, 1, jobs[1].msg.n_steps, 3);
+    expect_steps(&kit, 2, 0, 0);
+    expect_steps(&kit, 3, 0, 0);
+
+    assert_int_equal(kit_record(&kit, &jobs[3], OUTCOME_FAIL, REASON_digest_mismatch), LEDGER_OK);
+    assert_int_equal(kit_import(&kit, "new-lot", KIT_POOL, NULL, "L2"), 0);
+    assert_int_equal(kit_import(&kit, "old-lot", KIT_POOL, NULL, "L1"), 0);
+    kit_check(&kit);
+    assert_int_equal(kit_meddle(&kit, "VACUUM"), SQLITE_OK); /* moves rows; what names them stays true */
+    expect_steps(&kit, 1, jobs[1].msg.n_steps, 3);
+    kit_check(&kit);
     kit_done(&kit);
 }
 
@@ -427,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_database_becomes_todays),
         cmocka_unit_test(version_1_becomes_todays),
+        cmocka_unit_test(a_history_of_version_3_is_whole_in_todays),
         cmocka_unit_test(a_kill_at_any_statement_leaves_the_old_or_the_new),
         cmocka_unit_test(a_kill_in_this_programs_own_upgrades_leaves_one_version_or_another),
         cmocka_unit_test(a_newer_database_is_refused_and_left_alone),
