@@ -109,6 +109,44 @@ static void go_back_in_time(struct kit *kit)
     rename(path_of(kit, "backup"), path_of(kit, STORE_DB_NAME));
 }
 
+/* Fails at the second secret, with one rewritten already. */
+static int rewrap_one(void *ctx, const char *bundle, int type, struct span sealed, uint8_t *out,
+                      struct err_info *reterr)
+{
+    int *n = ctx;
+    (void)bundle;
+    (void)type;
+    memset(out, 'x', sealed.len);
+    return ++*n % 2 == 0 ? err_set(reterr, ERR_REFUSED, "not this one") : 0;
+}
+
+/* The batch that accepts a mark is rolled back and run again, whichever side of that stands what fails. */
+static void a_mark_accepted_in_a_batch_that_is_run_again_is_accepted_once(void **state)
+{
+    struct kit *kit = *state;
+    go_back_in_time(kit);
+    assert_int_equal(kit_open(kit), 0);
+    int64_t lost = strtoll(kit_query(kit, "SELECT max(seq) FROM event"), NULL, 10);
+    int asked = 0;
+    struct store_rotation rotation = {
+        .rewrap = rewrap_one, .ctx = &asked, .from = "a", .to = "b", .token_place = "", .digest_keys = ""};
+    struct store_op halves[2] = {{.kind = STORE_ROTATE, .rotation = &rotation},
+                                 {.kind = STORE_ROTATE, .rotation = &rotation}};
+    struct store_op accept = {.kind = STORE_RECONCILE, .reconcile = {.who = "anna", .why = "seen"}};
+    assert_int_equal(store_batch(kit->store, (struct store_op *[]){&halves[0], &accept, &halves[1]}, 3), 0);
+    assert_int_equal(halves[0].result, ERR_REFUSED);
+    assert_int_equal(halves[1].result, ERR_REFUSED);
+    assert_int_equal(accept.result, 0);
+    assert_int_equal(asked, 6);
+    assert_int_equal(store_mark_state(kit->store), STORE_MARK_GOOD);
+    assert_string_equal(
+        kit_query(kit, "SELECT group_concat(kind) FROM event WHERE seq > %lld", (long long)lost),
+        "mark_behind,mark_accepted");
+    struct kit_job job;
+    kit_job(kit, &job, 3, kit_imei(3), "WO-1", KIT_POOL);
+    kit_pass(kit, &job);
+}
+
 static void a_restored_database_gives_nothing_out_until_a_person_says_so(void **state)
 {
     struct kit *kit = *state;
@@ -393,6 +431,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_restored_database_gives_nothing_out_until_a_person_says_so),
+        CASE(a_mark_accepted_in_a_batch_that_is_run_again_is_accepted_once),
         CASE(numbers_of_lost_events_are_not_given_again),
         cmocka_unit_test(what_happened_to_the_files_is_told_apart),
         CASE(a_torn_record_is_no_restored_database),
