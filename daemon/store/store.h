@@ -253,8 +253,8 @@ int64_t store_last_seq(const struct store *store);
 int64_t store_last_wall_ms(const struct store *store);
 
 /*
- * Makes the projections (jobs with steps and entries, boards, orders' counts, states of bundles) again from
- * the events alone, in one transaction. What it leaves equals what was there, or the record was changed
+ * Makes the projections (jobs, boards, orders' counts, states of bundles and slots) again from the events
+ * alone, in one transaction. What it leaves equals what was there, or the record was changed
  * behind the chain.
  */
 int store_rebuild(struct store *store, struct err_info *reterr);
