@@ -4,6 +4,7 @@
  */
 #include "api/handle.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -34,9 +35,13 @@ struct json *body_object(const struct request *r, const char *const *known, stru
         }
         return body;
     }
-    if (json_parse(r->body, JSON_DEPTH_USUAL, &body, &err) < 0 || json_check_members(body, known, &err) < 0) {
+    int rc = json_parse(r->body, JSON_DEPTH_USUAL, &body, &err);
+    if (rc == 0) {
+        rc = json_check_members(body, known, &err);
+    }
+    if (rc < 0) {
         json_free(body);
-        response_problem(out, PROBLEM_BAD_BODY, err.text);
+        response_problem(out, rc == -ENOMEM ? PROBLEM_INTERNAL : PROBLEM_BAD_BODY, err.text);
         return NULL;
     }
     return body;

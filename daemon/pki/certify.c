@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "pki/digest.h"
+#include "pki/init.h"
 #include "pki/signer_impl.h"
 
 #define KEY_ID_SIZE 20 /* the leftmost 160 bits */
@@ -285,6 +286,7 @@ static int64_t write_pem(X509 *cert, char out[CERTIFY_PEM_MAX])
 int64_t certify(struct signer *signer, const struct certify_request *request, char out[CERTIFY_PEM_MAX],
                 struct err_info *reterr)
 {
+    uint64_t shortages = pki_shortages();
     X509 *cert = X509_new();
     int64_t r = cert == NULL ? -ENOMEM : build(cert, signer, request, reterr);
     if (r == 0) {
@@ -292,5 +294,8 @@ int64_t certify(struct signer *signer, const struct certify_request *request, ch
     }
     X509_free(cert);
     ERR_clear_error();
+    if (r < 0 && pki_shortages() != shortages) { /* whatever it was called */
+        r = -ENOMEM;
+    }
     return r >= 0 ? r : err_set(reterr, (int)r, "no certificate: %s", err_text((int)r));
 }
