@@ -190,6 +190,27 @@ void kit_open_line(struct kit *kit, uint32_t quantity)
     assert_int_equal(kit_order(kit, "WO-1", KIT_POOL, quantity, "rack1", NULL), 0);
 }
 
+static int rewrap_one(void *ctx, const char *bundle, int type, struct span sealed, uint8_t *out,
+                      struct err_info *reterr)
+{
+    int *n = ctx;
+    (void)bundle;
+    (void)type;
+    memset(out, 'x', sealed.len);
+    return ++*n % 2 == 0 ? err_set(reterr, ERR_REFUSED, "not this one") : 0;
+}
+
+void kit_half_done(struct kit_half *half)
+{
+    *half = (struct kit_half){.rotation = {.rewrap = rewrap_one,
+                                           .ctx = &half->asked,
+                                           .from = "a",
+                                           .to = "b",
+                                           .token_place = "",
+                                           .digest_keys = ""}};
+    half->op = (struct store_op){.kind = STORE_ROTATE, .rotation = &half->rotation};
+}
+
 static char *turn(void)
 {
     static char memory[4][32];

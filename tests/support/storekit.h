@@ -57,6 +57,15 @@ void kit_bundle(struct kit *kit, struct store_op *op, const char *id, enum kit_p
                 const char *imei, const char *lot);
 int kit_import(struct kit *kit, const char *id, enum kit_product product, const char *imei, const char *lot);
 
+/* An operation that has changed something when it fails, so that its batch is run again: a change of the
+ * wrapping key that is refused at every second secret. At least two must be stored. */
+struct kit_half {
+    struct store_op op;
+    struct store_rotation rotation;
+    int asked; /* secrets, in all runs */
+};
+void kit_half_done(struct kit_half *half);
+
 /* The n-th board's IMEI and job id, valid until the fourth call from now. */
 const char *kit_imei(unsigned n);
 const char *kit_job_id(unsigned n);

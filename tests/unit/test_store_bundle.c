@@ -329,33 +329,21 @@ static void delivered_secrets_go_on_record(void **state)
     assert_int_equal(store_rebuild(kit->store, NULL), 0);
 }
 
-/* Fails at the second secret, with one rewritten already. */
-static int rewrap_one(void *ctx, const char *bundle, int type, struct span sealed, uint8_t *out,
-                      struct err_info *reterr)
-{
-    int *n = ctx;
-    (void)bundle;
-    (void)type;
-    memset(out, 'x', sealed.len);
-    return ++*n % 2 == 0 ? err_set(reterr, ERR_REFUSED, "not this one") : 0;
-}
-
 /* Of three operations in one batch the second has changed something when it fails. */
 static void one_that_fails_half_way_leaves_nothing_and_its_neighbours_alone(void **state)
 {
     struct kit *kit = *state;
     assert_int_equal(kit_import(kit, "before", KIT_POOL, NULL, NULL), 0);
     char *sealed = strdup(kit_query(kit, "SELECT group_concat(hex(sealed)) FROM credential"));
-    int asked = 0;
-    struct store_rotation rotation = {
-        .rewrap = rewrap_one, .ctx = &asked, .from = "a", .to = "b", .token_place = "", .digest_keys = ""};
-    struct store_op ops[3] = {[1] = {.kind = STORE_ROTATE, .rotation = &rotation}};
+    struct kit_half half;
+    kit_half_done(&half);
+    struct store_op ops[3] = {[1] = half.op};
     kit_bundle(kit, &ops[0], "first", KIT_POOL, NULL, NULL);
     kit_bundle(kit, &ops[2], "last", KIT_POOL, NULL, NULL);
     int64_t events = store_last_seq(kit->store);
     assert_int_equal(store_batch(kit->store, (struct store_op *[]){&ops[0], &ops[1], &ops[2]}, 3), 0);
 
-    assert_int_equal(asked, 4); /* twice each time: the batch was run again */
+    assert_int_equal(half.asked, 4); /* twice each time: the batch was run again */
     assert_int_equal(ops[0].result, 0);
     assert_int_equal(ops[0].import.outcome, STORE_TAKEN);
     assert_int_equal(ops[1].result, ERR_REFUSED);
@@ -422,14 +410,13 @@ static void run_mixed(struct mixed *m, size_t at)
         assert_int_equal(kit_import(kit, id, KIT_POOL, NULL, NULL), 0);
     }
     fill_mixed(m);
-    int asked = 0;
-    struct store_rotation rotation = {
-        .rewrap = rewrap_one, .ctx = &asked, .from = "a", .to = "b", .token_place = "", .digest_keys = ""};
-    struct store_op half = {.kind = STORE_ROTATE, .rotation = &rotation}, *ops[MIXED + 1];
+    struct kit_half half;
+    kit_half_done(&half);
+    struct store_op *ops[MIXED + 1];
     size_t n = 0;
     for (size_t i = 0; i <= MIXED; i++) {
         if (i == at) {
-            ops[n++] = &half;
+            ops[n++] = &half.op;
         }
         if (i < MIXED) {
             ops[n++] = &m->ops[i];
@@ -437,7 +424,7 @@ static void run_mixed(struct mixed *m, size_t at)
     }
     kit->wall_ms += 7;
     assert_int_equal(store_batch(kit->store, ops, n), 0);
-    assert_int_equal(asked, at <= MIXED ? 4 : 0);
+    assert_int_equal(half.asked, at <= MIXED ? 4 : 0);
     m->rows = kit_dump(kit);
     (void)snprintf(m->chain, sizeof(m->chain), "%s",
                    kit_query(kit, "SELECT hex(hash) FROM event ORDER BY seq DESC LIMIT 1"));
