@@ -34,7 +34,8 @@
 #include "store/read.h"
 #include "version.h"
 
-#define TRIM_OCTETS (128 * 1024) /* of free memory at the heap's end */
+#define TRIM_OCTETS  (128 * 1024) /* of free memory at the heap's end */
+#define ACTOR_STOP_S 5            /* then a token hangs, and the end waits for nobody */
 #define STOP_MS                                                                                              \
     20000 /* a write under way ends within 15 s, its deadline, and then the board is left in order */
 
@@ -394,8 +395,10 @@ static void take_down(struct app *app)
     }
     api_stop(app->api);
     app_store_stop(&app->store);
-    app_keys_stop(&app->keys);
-    app_keys_stop(&app->issuer);
+    if (!app_keys_stop(&app->keys, ACTOR_STOP_S) || !app_keys_stop(&app->issuer, ACTOR_STOP_S)) {
+        log_sys("issuer", LOG_LEVEL_ERROR, "the token does not answer: ending without it");
+        return; /* what its thread may touch ends with the process; what is on record is whole */
+    }
     app_line_free(app->line);
     free(app->quarantined);
     store_reader_close(app->orders_reader);
@@ -406,6 +409,7 @@ static void take_down(struct app *app)
     free(app->fixtures);
     free(app->slot_names);
     free(app->products);
+    free(app);
 }
 
 /* ---- serving ---- */
@@ -530,16 +534,20 @@ int app_serve(const struct config *config, struct err_info *reterr)
     /* Said aloud, so that it stays: otherwise one large block that is given back raises the size from which
      * blocks go back to the system at all, and an import's memory is kept for good. */
     (void)mallopt(M_TRIM_THRESHOLD, TRIM_OCTETS);
-    struct app app = {.config = config};
-    int sockets = notify_take_sockets(app.sockets, API_LISTEN_MAX); /* before there are threads */
-    app.n_sockets = sockets > 0 ? (size_t)sockets : 0;
-    r = build(&app, reterr);
+    struct app *app = calloc(1, sizeof(*app)); /* not on the stack: a thread that hangs still knows it */
+    if (!app) {
+        return err_set(reterr, -ENOMEM, "no memory");
+    }
+    app->config = config;
+    int sockets = notify_take_sockets(app->sockets, API_LISTEN_MAX); /* before there are threads */
+    app->n_sockets = sockets > 0 ? (size_t)sockets : 0;
+    r = build(app, reterr);
     if (r >= 0) {
         (void)malloc_trim(0); /* what reading the configuration and opening the database took */
-        tell_ready(&app);
-        r = app_line_run(app.line, STOP_MS);
+        tell_ready(app);
+        r = app_line_run(app->line, STOP_MS);
         log_sys("app", LOG_LEVEL_NOTICE, "stopped");
     }
-    take_down(&app);
+    take_down(app);
     return r < 0 ? err_set(reterr, r, "the line's loop failed: %s", err_text(r)) : 0;
 }

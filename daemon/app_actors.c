@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "keys/issuer.h"
@@ -281,6 +282,7 @@ static void *run_keys(void *ctx)
         }
         if (n == 0) {
             if (mailbox_is_closed(actor->box)) {
+                sem_post(&actor->ended);
                 return NULL;
             }
             mailbox_wait(actor->box, -1);
@@ -304,6 +306,7 @@ static int start_answering(struct app_keys *actor, const char *name, struct err_
     if (!actor->box) {
         return err_set(reterr, ERR_FULL, "no memory or descriptors for the mailbox of %s", name);
     }
+    sem_init(&actor->ended, 0, 0);
     int r = start_thread(&actor->thread, name, run_keys, actor, reterr);
     actor->is_running = r == 0;
     return r;
@@ -321,15 +324,32 @@ int app_issuer_start(struct app_keys *actor, struct issuer *issuer, struct err_i
     return start_answering(actor, "issuer", reterr);
 }
 
-void app_keys_stop(struct app_keys *actor)
+static bool await_end(sem_t *ended, int limit_s)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += limit_s;
+    int r;
+    do {
+        r = sem_clockwait(ended, CLOCK_MONOTONIC, &end);
+    } while (r < 0 && errno == EINTR);
+    return r == 0;
+}
+
+bool app_keys_stop(struct app_keys *actor, int limit_s)
 {
     if (actor->is_running) {
         mailbox_close(actor->box);
+        if (!await_end(&actor->ended, limit_s)) {
+            return false;
+        }
         pthread_join(actor->thread, NULL);
+        sem_destroy(&actor->ended);
     }
     mailbox_free(actor->box);
     actor->box = NULL;
     actor->is_running = false;
+    return true;
 }
 
 int app_keys_send(struct app_keys *actor, struct app_errand *errand)

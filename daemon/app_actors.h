@@ -6,6 +6,7 @@
 #define CERTLINE_APP_ACTORS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -72,13 +73,16 @@ struct app_keys {
     void (*answer)(void *core, struct ledger_msg *msg);
     struct mailbox *box;
     pthread_t thread;
+    sem_t ended; /* posted by the thread, at its end */
     bool is_running;
 };
 
 struct issuer; /* keys/issuer.h */
 int app_keys_start(struct app_keys *actor, struct keys *keys, struct err_info *reterr);
 int app_issuer_start(struct app_keys *actor, struct issuer *issuer, struct err_info *reterr);
-void app_keys_stop(struct app_keys *actor);
+/* Takes nothing any more, answers what it has, and waits for that at most so long. False: a token hangs, and
+ * all that the thread may touch must stay where it is; it may be called again. */
+bool app_keys_stop(struct app_keys *actor, int limit_s);
 int app_keys_send(struct app_keys *actor, struct app_errand *errand);
 
 #endif

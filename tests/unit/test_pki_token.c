@@ -274,8 +274,15 @@ static void a_slow_token_holds_up_nobody_else(void **state)
         assert_int_equal(msgs[i].status, LEDGER_OK);
         assert_int_not_equal(msgs[i].commands[0].signature[0], '\0');
     }
-    app_keys_stop(&tokens);
-    app_keys_stop(&keys);
+    shut(true);
+    msgs[0].status = LEDGER_PENDING;
+    assert_int_equal(app_keys_send(&tokens, &errands[0]), 0);
+    await(&t.n_signing, 1);
+    assert_false(app_keys_stop(&tokens, 0)); /* the daemon would end without it */
+    shut(false);
+    assert_true(app_keys_stop(&tokens, 60));
+    assert_int_equal(msgs[0].status, LEDGER_OK);
+    assert_true(app_keys_stop(&keys, 60));
     issuer_free(issuer);
     keys_free(core);
     seal_key_free(key);
