@@ -262,15 +262,6 @@ bool json_as_i64(const struct json *value, int64_t *ret)
     return true;
 }
 
-bool json_as_real(const struct json *value, double *ret)
-{
-    if (!json_is_number(inner(value))) {
-        return false;
-    }
-    *ret = json_number_value(inner(value));
-    return true;
-}
-
 bool json_as_bool(const struct json *value, bool *ret)
 {
     if (!json_is_boolean(inner(value))) {

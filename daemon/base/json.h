@@ -84,7 +84,6 @@ bool json_next(const struct json *object, struct json_member *member);
  * inside. */
 const char *json_as_text(const struct json *value);
 bool json_as_i64(const struct json *value, int64_t *ret);
-bool json_as_real(const struct json *value, double *ret); /* takes an integer too */
 bool json_as_bool(const struct json *value, bool *ret);
 
 /*

@@ -118,11 +118,6 @@ bool device_scheme_needs_imei(const char *scheme)
     return count(scheme, PIECE_IMEI) > 0;
 }
 
-bool device_scheme_needs_uuid(const char *scheme)
-{
-    return count(scheme, PIECE_UUID) > 0;
-}
-
 bool device_scheme_is_open(const char *scheme)
 {
     return count(scheme, PIECE_OPEN) > 0;

@@ -45,9 +45,8 @@ const char *device_cloud_name(enum device_cloud cloud);
 /* Whether this is a scheme as above, and may give names that the cloud takes. */
 bool device_scheme_is_valid(const char *scheme, enum device_cloud cloud);
 
-/* Whether a name can be made only when this is known. */
+/* Whether a name can be made only when the IMEI is known. */
 bool device_scheme_needs_imei(const char *scheme);
-bool device_scheme_needs_uuid(const char *scheme);
 bool device_scheme_is_open(const char *scheme); /* "any", or a `*` at its end: many names fit one board */
 
 /*

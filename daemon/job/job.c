@@ -90,12 +90,6 @@ void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us)
     run_jump(job, (enum plan_row)(job->row + 1), now_us);
 }
 
-void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail, int64_t now_us)
-{
-    assert(job->phase == JOB_ADMITTING);
-    run_end_with(job, outcome, reason_text(reason)->fault, reason, detail, now_us);
-}
-
 /* Rows in which nothing is under way on the board: a stop is taken at once. */
 static bool is_safe_now(const struct job *job)
 {

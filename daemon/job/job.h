@@ -41,8 +41,7 @@ enum job_phase {
     JOB_IDLE,       /* job_start not called */
     JOB_CONTACTING, /* finding out who is there */
     JOB_IDENTIFYING,
-    JOB_ADMITTING, /* identified; station decides when and under which order it goes on (job_admit,
-                      job_refuse) */
+    JOB_ADMITTING, /* identified; station decides when and under which order it goes on (job_admit) */
     JOB_RUNNING,
     JOB_LEAVING,   /* verdict known, the board is being left as the product says */
     JOB_RECORDING, /* RECORD is wanted or under way */
@@ -231,11 +230,8 @@ void job_answer(struct job *job, int64_t now_us);
 /* It could not be sent at all (a full mailbox): job_take_msg will offer it again. */
 void job_give_back_msg(struct job *job);
 
-/* JOB_ADMITTING only. Refusing ends the job with the verdict given (ERROR or ABORTED: nothing was done to the
- * board). */
+/* JOB_ADMITTING only. */
 void job_admit(struct job *job, const struct job_grant *grant, int64_t now_us);
-void job_refuse(struct job *job, enum outcome outcome, enum reason reason, const char *detail,
-                int64_t now_us);
 
 /* JOB_ENDED or JOB_ADMITTING, with a board that has an identity: asks for its IMEI; job->watch says what came
  * of it. */

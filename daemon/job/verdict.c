@@ -200,8 +200,3 @@ const char *fault_name(enum fault fault)
 {
     return fault_names[fault];
 }
-
-int fault_from_name(const char *name)
-{
-    return find(fault_names, (int)(sizeof(fault_names) / sizeof(fault_names[0])), name);
-}

@@ -132,6 +132,5 @@ int reason_from_name(const char *name);
 const char *outcome_name(enum outcome outcome);
 int outcome_from_name(const char *name);
 const char *fault_name(enum fault fault);
-int fault_from_name(const char *name);
 
 #endif

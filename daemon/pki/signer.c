@@ -44,9 +44,7 @@ static int read_certificate(struct signer *signer, struct span text, struct err_
     if (err == 0) {
         const unsigned char *at = (const unsigned char *)pem.blocks[0].der.at;
         signer->x509 = d2i_X509(NULL, &at, (long)pem.blocks[0].der.len);
-        int len = signer->x509 != NULL ? i2d_X509(signer->x509, &signer->der) : -1;
-        signer->der_len = len > 0 ? (size_t)len : 0;
-        err = len > 0 ? 0 : err_set(reterr, ERR_FORMAT, "the CA's certificate cannot be read");
+        err = signer->x509 != NULL ? 0 : err_set(reterr, ERR_FORMAT, "the CA's certificate cannot be read");
     }
     pem_done(&pem);
     return err;
@@ -92,9 +90,7 @@ int signer_init(struct signer *signer, const struct signer_kind *kind, struct sp
 void signer_done(struct signer *signer)
 {
     X509_free(signer->x509);
-    OPENSSL_free(signer->der);
     signer->x509 = NULL;
-    signer->der = NULL;
 }
 
 bool signer_verifies(const struct signer *signer, struct span text, struct span signature)
@@ -135,16 +131,6 @@ void signer_close(struct signer *signer)
 const struct cert *signer_cert(const struct signer *signer)
 {
     return &signer->cert;
-}
-
-struct span signer_cert_der(const struct signer *signer)
-{
-    return span_of((const char *)signer->der, signer->der_len);
-}
-
-enum signer_algorithm signer_algorithm(const struct signer *signer)
-{
-    return signer->algorithm;
 }
 
 int64_t signer_sign(struct signer *signer, struct span text, uint8_t out[SIGNER_SIGNATURE_MAX],

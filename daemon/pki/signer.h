@@ -38,9 +38,8 @@ int signer_open_token(struct span certificate, const struct token_place *place, 
 
 void signer_close(struct signer *signer); /* NULL is allowed */
 
-/* The CA's certificate. Both live as long as the signer. */
+/* The CA's certificate. Lives as long as the signer. */
 const struct cert *signer_cert(const struct signer *signer);
-struct span signer_cert_der(const struct signer *signer);
 
 /* How the CA's key signs. X(ENUM, name for OpenSSL's digests) */
 #define SIGNER_ALGORITHM_LIST(X)                                                                             \
@@ -53,7 +52,6 @@ enum signer_algorithm {
     SIGNER_ALGORITHM_LIST(X)
 #undef X
 };
-enum signer_algorithm signer_algorithm(const struct signer *signer);
 
 /* Signs a text as X.509 wants it: PKCS#1 v1.5, or ECDSA in DER. Returns the length, or ERR_CRYPTO: try again
  * later. What a token gives is not verified here. */

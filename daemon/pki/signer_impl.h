@@ -16,8 +16,6 @@ struct signer_kind {
 struct signer {
     const struct signer_kind *kind;
     X509 *x509;
-    unsigned char *der;
-    size_t der_len;
     struct cert cert;
     enum signer_algorithm algorithm;
 };
