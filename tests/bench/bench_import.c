@@ -16,39 +16,17 @@
 #include "exchange/row.h"
 #include "keys/keys.h"
 #include "pki/init.h"
+#include "support/benchkit.h"
 #include "support/storekit.h"
 #include "support/testpki.h"
 
 #define ROWS   5000
 #define ROUNDS 5
 
-static const struct product product = {.name = "tracker",
-                                       .source = SOURCE_POOL,
-                                       .n_entries = 2,
-                                       .entries = {
-                                           {.sec_tag = 1, .type = CRED_CLIENT_CERT, .from_bundle = true},
-                                           {.sec_tag = 1, .type = CRED_PRIVATE_KEY, .from_bundle = true},
-                                       }};
-
 static const struct product *find_product(void *ctx, const char *name)
 {
     (void)ctx, (void)name;
     return &product;
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(bool is_good)
-{
-    if (!is_good) {
-        fprintf(stderr, "bench_import: a bundle that is good was refused\n");
-        exit(1);
-    }
 }
 
 static double bench_rows(struct testpki *pki, unsigned n)

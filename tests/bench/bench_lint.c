@@ -13,34 +13,12 @@
 #include "exchange/lint.h"
 #include "pki/content.h"
 #include "pki/init.h"
+#include "support/benchkit.h"
 #include "support/testpki.h"
 
 #define BUNDLES 1000
 #define ROUNDS  5
 #define AIM     10000.0 /* P-256 bundles a second */
-
-static const struct product product = {.name = "tracker",
-                                       .source = SOURCE_POOL,
-                                       .n_entries = 2,
-                                       .entries = {
-                                           {.sec_tag = 1, .type = CRED_CLIENT_CERT, .from_bundle = true},
-                                           {.sec_tag = 1, .type = CRED_PRIVATE_KEY, .from_bundle = true},
-                                       }};
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(bool is_good)
-{
-    if (!is_good) {
-        fprintf(stderr, "bench_lint: a bundle that is good was refused\n");
-        exit(1);
-    }
-}
 
 static void lint_one(const struct testpki_bundle *bundle)
 {
