@@ -26,4 +26,15 @@ demo 4 4 0 0
 demo 5 2 2 1 --baud 460800 --fault stored_wrong:1/2 --fault unplug@byte:900/3 --fault supply_low/5
 demo 2 0 0 2 --baud 460800 --fault same_imei
 
+# A fault that there is not: said at once, and nothing is left.
+code=0
+TMPDIR=$dir "$SOURCE_DIR/scripts/demo" --once --boards 2 --port 0 --fault low_supply >"$dir/out" 2>&1 || code=$?
+if [ $code != 1 ] || [ "$(tail -n 1 "$dir/out")" != "scripts/demo: the simulated boards are gone: certline-sim: --fault: there is no fault called low_supply" ]; then
+    cat "$dir/out" >&2
+    echo "FAILED: an unknown fault: exit status $code" >&2
+    exit 1
+fi
+rm "$dir/out"
+[ -z "$(ls -A "$dir")" ] || { ls -R "$dir" >&2; echo "FAILED: left something behind" >&2; exit 1; }
+
 ! TMPDIR=$dir "$SOURCE_DIR/scripts/demo" --boards none >"$dir/out" 2>&1 || { echo "FAILED: no boards are fine" >&2; exit 1; }
