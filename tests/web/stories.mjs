@@ -30,7 +30,7 @@ export async function tell(stories, hooks) {
     const { station } = hooks;
     let browser = null;
     let code = 0;
-    try {
+    const all = async () => {
         await station.prepare();
         await station.startDaemon();
         await hooks.prepare();
@@ -39,6 +39,11 @@ export async function tell(stories, hooks) {
         for (const [name, story] of Object.entries(stories)) {
             await one(name, story, browser, hooks);
         }
+    };
+    // What nobody waits for, such as a route's handler, must not end this before the station has ended.
+    const strayed = new Promise((_, reject) => { process.on("unhandledRejection", reject); });
+    try {
+        await Promise.race([all(), strayed]);
     } catch (error) {
         console.error(`FAILED: ${error.message}`);
         code = 1;
