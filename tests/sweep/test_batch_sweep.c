@@ -14,59 +14,14 @@
 #include <cmocka.h>
 
 #include "support/malloc_count.h"
-#include "support/storekit.h"
+#include "support/mixedbatch.h"
 #include "support/sweep.h"
 
 #define TRIES_MAX 4
 #define CASES     300 /* of 2,800 or so; "all" takes all of them */
 
-/* One operation of many kinds, answered yes and no, over jobs in every state. */
-#define MIXED     8
-struct mixed {
-    struct kit kit;
-    struct kit_job jobs[5];
-    struct store_op ops[MIXED];
-};
-
-static void fill_mixed(struct mixed *m)
-{
-    struct kit *kit = &m->kit;
-    for (unsigned i = 1; i <= 4; i++) {
-        kit_job(kit, &m->jobs[i], i, kit_imei(i == 2 ? 3 : i), "WO-1", KIT_POOL);
-    }
-    assert_int_equal(kit_send(kit, &m->jobs[3], LEDGER_CLAIM), LEDGER_OK);
-    assert_int_equal(kit_send(kit, &m->jobs[4], LEDGER_CLAIM), LEDGER_OK);
-    assert_int_equal(kit_send(kit, &m->jobs[4], LEDGER_EXPOSE), LEDGER_OK);
-    kit_prepare(&m->jobs[1], LEDGER_CLAIM, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[2], LEDGER_CLAIM, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[3], LEDGER_EXPOSE, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[4], LEDGER_RECORD, OUTCOME_PASS, REASON_ok);
-
-    kit_bundle(kit, &m->ops[0], "pool-1", KIT_POOL, NULL, NULL); /* is there */
-    kit_bundle(kit, &m->ops[1], "new", KIT_POOL, NULL, NULL);
-    m->ops[2] = (struct store_op){.kind = STORE_ORDER_PUT,
-                                  .order_put = {.id = "WO-2", .quantity = 3, .n_fixtures = 1}};
-    snprintf(m->ops[2].order_put.product, PRODUCT_NAME_SIZE, "%s", kit->products[KIT_POOL].name);
-    snprintf(m->ops[2].order_put.version, PRODUCT_VERSION_SIZE, "%s", kit->products[KIT_POOL].version);
-    snprintf(m->ops[2].order_put.fixtures[0], FIXTURE_SIZE, "rack2");
-    for (unsigned i = 1; i <= 4; i++) {
-        m->ops[2 + i] = (struct store_op){.kind = STORE_LEDGER, .ledger = &m->jobs[i].msg};
-    }
-    m->ops[7] = (struct store_op){.kind = STORE_SLOT, .slot = {.slot = "rack1/002", .is_quarantined = true}};
-}
-
-static void make_mixed(struct mixed *m)
-{
-    memset(m, 0, sizeof(*m));
-    kit_init(&m->kit);
-    kit_open_line(&m->kit, 10);
-    for (unsigned i = 1; i <= 4; i++) {
-        char id[32];
-        (void)snprintf(id, sizeof(id), "pool-%u", i);
-        assert_int_equal(kit_import(&m->kit, id, KIT_POOL, NULL, NULL), 0);
-    }
-    fill_mixed(m);
-}
+/* All but the last operation, which would end the jobs that are sent again. */
+#define USED      (MIXED_OPS - 1)
 
 /* Our own trouble, as against a no. */
 static bool has_failed(const struct store_op *op)
@@ -80,9 +35,9 @@ static unsigned run_mixed(struct mixed *m, uint64_t k, uint64_t *ret_allocations
 {
     struct kit_half half;
     kit_half_done(&half);
-    struct store_op *ops[MIXED + 1];
+    struct store_op *ops[USED + 1];
     size_t n = 0;
-    for (size_t i = 0; i < MIXED; i++) {
+    for (size_t i = 0; i < USED; i++) {
         ops[n++] = &m->ops[i];
     }
     ops[n++] = &half.op;
@@ -128,7 +83,7 @@ static uint64_t calls;
 static bool live(uint64_t k)
 {
     static struct mixed m;
-    make_mixed(&m);
+    mixed_make(&m, 3);
     bool is_again = run_mixed(&m, k, &calls) > 1;
     char *rows = rows_of(&m);
     if (wanted && strcmp(rows, wanted) != 0) {

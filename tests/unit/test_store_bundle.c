@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "support/storekit.h"
+#include "support/mixedbatch.h"
 
 static int setup(void **state)
 {
@@ -360,73 +360,36 @@ static void one_that_fails_half_way_leaves_nothing_and_its_neighbours_alone(void
     kit_check(kit);
 }
 
-/* One operation of many kinds, answered yes and no, over jobs in every state. */
-#define MIXED 9
-struct mixed {
-    struct kit kit;
-    struct kit_job jobs[5];
-    struct store_op ops[MIXED];
+/* A mixed batch that has run, and what it left. */
+struct run {
+    struct mixed all;
     char *rows;
     char chain[2 * DIGEST_SIZE + 1];
 };
 
-static void fill_mixed(struct mixed *m)
-{
-    struct kit *kit = &m->kit;
-    for (unsigned i = 1; i <= 4; i++) {
-        kit_job(kit, &m->jobs[i], i, kit_imei(i == 2 ? 1 : i), "WO-1", KIT_POOL);
-    }
-    assert_int_equal(kit_send(kit, &m->jobs[3], LEDGER_CLAIM), LEDGER_OK);
-    assert_int_equal(kit_send(kit, &m->jobs[4], LEDGER_CLAIM), LEDGER_OK);
-    assert_int_equal(kit_send(kit, &m->jobs[4], LEDGER_EXPOSE), LEDGER_OK);
-    kit_prepare(&m->jobs[1], LEDGER_CLAIM, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[2], LEDGER_CLAIM, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[3], LEDGER_EXPOSE, OUTCOME_NONE, REASON_NONE);
-    kit_prepare(&m->jobs[4], LEDGER_RECORD, OUTCOME_PASS, REASON_ok);
-
-    kit_bundle(kit, &m->ops[0], "pool-1", KIT_POOL, NULL, NULL); /* is there */
-    kit_bundle(kit, &m->ops[1], "new", KIT_POOL, NULL, NULL);
-    m->ops[2] = (struct store_op){.kind = STORE_ORDER_PUT,
-                                  .order_put = {.id = "WO-2", .quantity = 3, .n_fixtures = 1}};
-    snprintf(m->ops[2].order_put.product, PRODUCT_NAME_SIZE, "%s", kit->products[KIT_POOL].name);
-    snprintf(m->ops[2].order_put.version, PRODUCT_VERSION_SIZE, "%s", kit->products[KIT_POOL].version);
-    snprintf(m->ops[2].order_put.fixtures[0], FIXTURE_SIZE, "rack2");
-    for (unsigned i = 1; i <= 4; i++) {
-        m->ops[2 + i] = (struct store_op){.kind = STORE_LEDGER, .ledger = &m->jobs[i].msg};
-    }
-    m->ops[7] = (struct store_op){.kind = STORE_SLOT, .slot = {.slot = "rack1/002", .is_quarantined = true}};
-    m->ops[8] = (struct store_op){.kind = STORE_STATION_STARTED};
-}
-
 /* Runs them in one batch; with `at` below their number, one that fails half-way stands before that one. */
-static void run_mixed(struct mixed *m, size_t at)
+static void run_mixed(struct run *run, size_t at)
 {
+    struct mixed *m = &run->all;
     struct kit *kit = &m->kit;
-    kit_init(kit);
-    kit_open_line(kit, 10);
-    for (unsigned i = 1; i <= 4; i++) {
-        char id[32];
-        (void)snprintf(id, sizeof(id), "pool-%u", i);
-        assert_int_equal(kit_import(kit, id, KIT_POOL, NULL, NULL), 0);
-    }
-    fill_mixed(m);
+    mixed_make(m, 1);
     struct kit_half half;
     kit_half_done(&half);
-    struct store_op *ops[MIXED + 1];
+    struct store_op *ops[MIXED_OPS + 1];
     size_t n = 0;
-    for (size_t i = 0; i <= MIXED; i++) {
+    for (size_t i = 0; i <= MIXED_OPS; i++) {
         if (i == at) {
             ops[n++] = &half.op;
         }
-        if (i < MIXED) {
+        if (i < MIXED_OPS) {
             ops[n++] = &m->ops[i];
         }
     }
     kit->wall_ms += 7;
     assert_int_equal(store_batch(kit->store, ops, n), 0);
-    assert_int_equal(half.asked, at <= MIXED ? 4 : 0);
-    m->rows = kit_dump(kit);
-    (void)snprintf(m->chain, sizeof(m->chain), "%s",
+    assert_int_equal(half.asked, at <= MIXED_OPS ? 4 : 0);
+    run->rows = kit_dump(kit);
+    (void)snprintf(run->chain, sizeof(run->chain), "%s",
                    kit_query(kit, "SELECT hex(hash) FROM event ORDER BY seq DESC LIMIT 1"));
     kit_check(kit);
     kit_done(kit);
@@ -448,27 +411,26 @@ static void expect_same_message(const struct ledger_msg *a, const struct ledger_
 /* What the first run left in an operation, in its message or in the store does not show after the second. */
 static void a_batch_that_is_run_again_says_what_it_would_have_said(void **state)
 {
-    static struct mixed plain, again;
+    static struct run plain, again;
     (void)state;
     run_mixed(&plain, SIZE_MAX);
-    assert_int_equal(plain.ops[0].import.outcome, STORE_DUPLICATE);
-    assert_int_equal(plain.jobs[1].msg.status, LEDGER_OK);
-    assert_int_equal(plain.jobs[2].msg.status, LEDGER_NO);
-    assert_int_equal(plain.ops[8].ended, 2);
-    for (size_t at = 0; at <= MIXED; at++) {
-        memset(&again, 0, sizeof(again));
+    assert_int_equal(plain.all.ops[0].import.outcome, STORE_DUPLICATE);
+    assert_int_equal(plain.all.jobs[1].msg.status, LEDGER_OK);
+    assert_int_equal(plain.all.jobs[2].msg.status, LEDGER_NO);
+    assert_int_equal(plain.all.ops[8].ended, 2);
+    for (size_t at = 0; at <= MIXED_OPS; at++) {
         run_mixed(&again, at);
-        for (size_t i = 0; i < MIXED; i++) {
-            assert_int_equal(again.ops[i].result, plain.ops[i].result);
-            assert_int_equal(again.ops[i].reason, plain.ops[i].reason);
-            assert_string_equal(again.ops[i].detail, plain.ops[i].detail);
+        for (size_t i = 0; i < MIXED_OPS; i++) {
+            assert_int_equal(again.all.ops[i].result, plain.all.ops[i].result);
+            assert_int_equal(again.all.ops[i].reason, plain.all.ops[i].reason);
+            assert_string_equal(again.all.ops[i].detail, plain.all.ops[i].detail);
         }
-        assert_int_equal(again.ops[0].import.outcome, plain.ops[0].import.outcome);
-        assert_int_equal(again.ops[1].import.outcome, plain.ops[1].import.outcome);
-        assert_int_equal(again.ops[2].order_put.outcome, plain.ops[2].order_put.outcome);
-        assert_int_equal(again.ops[8].ended, plain.ops[8].ended);
+        assert_int_equal(again.all.ops[0].import.outcome, plain.all.ops[0].import.outcome);
+        assert_int_equal(again.all.ops[1].import.outcome, plain.all.ops[1].import.outcome);
+        assert_int_equal(again.all.ops[2].order_put.outcome, plain.all.ops[2].order_put.outcome);
+        assert_int_equal(again.all.ops[8].ended, plain.all.ops[8].ended);
         for (size_t i = 1; i <= 4; i++) {
-            expect_same_message(&again.jobs[i].msg, &plain.jobs[i].msg);
+            expect_same_message(&again.all.jobs[i].msg, &plain.all.jobs[i].msg);
         }
         assert_string_equal(again.rows, plain.rows);
         assert_string_equal(again.chain, plain.chain);
