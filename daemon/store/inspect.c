@@ -11,28 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "store/internal.h"
 #include "store/migrate.h"
-#include "store/sql.h"
 
-enum statement {
-    S_ID,
-    S_HEAD,
-    S_HASH,
-    S_PAGES,
-    STATEMENTS,
-};
-
-static const char *const texts[STATEMENTS] = {
-    [S_ID] = "SELECT value FROM meta WHERE key = 'database'",
-    [S_HEAD] = "SELECT seq, hash, at FROM event ORDER BY seq DESC LIMIT 1",
-    [S_HASH] = "SELECT hash FROM event WHERE seq = ?1",
-    [S_PAGES] = "PRAGMA quick_check(1)",
-};
-
-/* Opens the database for reading, with its statements when it is of this program's version. sql_close in any
+/* Opens the database for reading, with statements when it is of this program's version. sql_close in any
  * case. */
-static int open_database(const char *dir, struct sql *db, int64_t *ret_version, struct err_info *reterr)
+static int open_database(const char *dir, struct sql *db, const char *const *texts, size_t n,
+                         int64_t *ret_version, struct err_info *reterr)
 {
     char *path = NULL;
     if (asprintf(&path, "%s/%s", dir, STORE_DB_NAME) < 0) {
@@ -48,73 +33,34 @@ static int open_database(const char *dir, struct sql *db, int64_t *ret_version, 
     if (r < 0) {
         return r;
     }
-    r = sql_exec(db, "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY");
-    r = r < 0 ? r : sql_exec_i64(db, "PRAGMA user_version", 0, ret_version);
+    r = sql_exec_i64(db, "PRAGMA user_version", 0, ret_version);
     if (r == 0 && *ret_version > STORE_VERSION) {
         return err_set(reterr, ERR_NEWER,
                        "a newer program wrote the database (version %d; this one knows %d)",
                        (int)*ret_version, STORE_VERSION);
     }
-    r = r == 0 && *ret_version == STORE_VERSION ? sql_prepare(db, texts, STATEMENTS, NULL) : r;
+    r = r == 0 && *ret_version == STORE_VERSION ? sql_prepare(db, texts, n, NULL) : r;
     return r < 0 ? err_set(reterr, r, "%s", db->failure.code ? db->failure.text : err_text(r)) : 0;
 }
 
-static int read_id(struct sql *db, struct inspection *ret)
+/* As the station itself looks when it opens. */
+static int look(struct store *st, int mark_found, struct inspection *ret)
 {
-    struct query q = sql_start(db, S_ID);
-    int r = sql_step(&q);
-    if (r > 0) {
-        sql_copy(&q, 0, ret->database, sizeof(ret->database));
+    int r = sql_exec(&st->db, "BEGIN"); /* one moment of it */
+    r = r < 0 ? r : meta_get(st, "database", ret->database, sizeof(ret->database));
+    r = r < 0 ? r : event_read_head(st);
+    if (r < 0) {
+        return r;
     }
-    sql_end(&q);
-    return r == 0 ? ERR_CORRUPT : r < 0 ? r : 0;
-}
-
-static int read_head(struct sql *db, struct inspection *ret)
-{
-    struct query q = sql_start(db, S_HEAD);
-    int r = sql_step(&q);
-    if (r > 0) {
-        ret->head.seq = sql_i64(&q, 0);
-        bool is_whole = sql_digest(&q, 1, &ret->head.hash);
-        r = is_whole && clock_parse_rfc3339(sql_text(&q, 2), &ret->head_wall_ms) == 0 ? 0 : ERR_CORRUPT;
-    }
-    sql_end(&q);
-    return r;
-}
-
-/* As the station judges it when it opens. */
-static int judge_mark(struct sql *db, struct inspection *ret)
-{
-    if (strcmp(ret->mark.database, ret->database) != 0) {
-        ret->mark_state = STORE_MARK_OTHER;
-        return 0;
-    }
-    if (ret->mark.seq == 0) {
-        ret->mark_state = STORE_MARK_GOOD;
-        return 0;
-    }
-    struct query q = sql_start(db, S_HASH);
-    struct digest hash;
-    sql_put_i64(&q, ret->mark.seq);
-    int r = sql_step(&q);
-    bool is_there = r > 0 && sql_digest(&q, 0, &hash) && digest_eq(&hash, &ret->mark.hash);
-    sql_end(&q);
-    ret->mark_state = is_there ? STORE_MARK_GOOD : STORE_MARK_BEHIND;
-    return r < 0 ? r : 0;
-}
-
-static int look(struct sql *db, int mark_found, struct inspection *ret)
-{
-    int r = sql_exec(db, "BEGIN"); /* one moment of it */
-    r = r < 0 ? r : read_id(db, ret);
-    r = r < 0 ? r : read_head(db, ret);
-    if (r == 0 && mark_found == 0) {
-        r = judge_mark(db, ret);
-    } else if (r == 0) {
+    ret->head = (struct store_chain){.seq = st->head.seq, .hash = st->head.hash};
+    ret->head_wall_ms = st->head.wall_ms;
+    if (mark_found < 0) {
         ret->mark_state = mark_found == ERR_NOT_FOUND ? STORE_MARK_MISSING : STORE_MARK_DAMAGED;
+        return 0;
     }
-    return r;
+    memcpy(st->database, ret->database, sizeof(st->database));
+    st->mark = ret->mark;
+    return store_judge_mark(st, &ret->mark_state);
 }
 
 static int find_mark(const char *dir, struct mark *ret, struct err_info *reterr)
@@ -137,18 +83,19 @@ int store_inspect(const char *dir, struct inspection *ret, struct err_info *rete
     if (mark_found < 0 && mark_found != ERR_NOT_FOUND && mark_found != ERR_CORRUPT) {
         return mark_found == -ENOENT ? ERR_NOT_FOUND : mark_found;
     }
-    struct sql db = {0};
+    struct store st = {0}; /* a reader's: its connection, and what the station remembers of a look */
     int64_t version = 0;
-    int r = open_database(dir, &db, &version, reterr);
+    int r = open_database(dir, &st.db, statement_texts, STATEMENTS, &version, reterr);
     found.version = (int)version;
     found.is_current = version == STORE_VERSION;
     if (r == 0 && found.is_current) {
-        r = look(&db, mark_found, &found);
+        r = look(&st, mark_found, &found);
         if (r < 0) {
-            err_set(reterr, r, "%s", db.failure.code ? db.failure.text : "the database has no identity");
+            err_set(reterr, r, "%s",
+                    st.db.failure.code ? st.db.failure.text : "the database has no identity");
         }
     }
-    sql_close(&db);
+    sql_close(&st.db);
     if (r == 0) {
         *ret = found;
     }
@@ -157,11 +104,12 @@ int store_inspect(const char *dir, struct inspection *ret, struct err_info *rete
 
 int store_check_pages(const char *dir, struct err_info *reterr)
 {
+    static const char *const check[] = {"PRAGMA quick_check(1)"};
     struct sql db = {0};
     int64_t version = 0;
-    int r = open_database(dir, &db, &version, reterr);
+    int r = open_database(dir, &db, check, 1, &version, reterr);
     if (r == 0 && version == STORE_VERSION) {
-        struct query q = sql_start(&db, S_PAGES);
+        struct query q = sql_start(&db, 0);
         r = sql_step(&q);
         if (r > 0) {
             r = strcmp(sql_text(&q, 0), "ok") == 0 ? 0 : err_set(reterr, ERR_CORRUPT, "%s", sql_text(&q, 0));

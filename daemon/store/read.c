@@ -124,15 +124,7 @@ static int connect(struct store_reader *reader, struct err_info *reterr)
 {
     int r = sql_open(&reader->db, reader->path, reader->vfs, true, reterr);
     if (r == 0) {
-        /* The writer's recovery of a WAL may keep a reader out for a moment. */
-        r = sql_exec(&reader->db,
-                     "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY");
-        if (r == 0) {
-            r = sql_prepare(&reader->db, reader_texts, READER_STATEMENTS, NULL);
-        }
-        if (r < 0) {
-            err_set(reterr, r, "%s", reader->db.failure.code ? reader->db.failure.text : err_text(r));
-        }
+        r = sql_prepare(&reader->db, reader_texts, READER_STATEMENTS, reterr);
     }
     if (r < 0) {
         sql_close(&reader->db);

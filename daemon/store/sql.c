@@ -77,6 +77,10 @@ static int report(const struct sql *db, int result, struct err_info *reterr)
     return result < 0 ? err_set(reterr, result, "%s", db->failure.text) : result;
 }
 
+/* The writer's recovery of a WAL may keep a reader out for a moment. */
+static const char reader_settings[] =
+    "PRAGMA busy_timeout = 2000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY";
+
 int sql_open(struct sql *db, const char *path, const char *vfs, bool is_reader, struct err_info *reterr)
 {
     *db = (struct sql){0};
@@ -89,7 +93,7 @@ int sql_open(struct sql *db, const char *path, const char *vfs, bool is_reader, 
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return 0;
+    return is_reader ? report(db, sql_exec(db, reader_settings), reterr) : 0;
 }
 
 int sql_prepare(struct sql *db, const char *const *texts, size_t n, struct err_info *reterr)
