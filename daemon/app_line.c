@@ -153,23 +153,14 @@ static int env_post(void *ctx, struct ledger_msg *msg)
     struct app_line *line = ctx;
     struct courier *courier = line->couriers[msg->slot_index];
     courier->msg = msg;
-    switch (msg->kind) {
-    case LEDGER_DIGEST:
-    case LEDGER_EXPLAIN:
-    case LEDGER_CSR:
-    case LEDGER_POSSESSION:
-    case LEDGER_ATTEST:
+    switch (ledger_actor_of(msg->kind)) {
+    case LEDGER_TO_KEYS:
         courier->errand.msg = msg;
         return app_keys_send(line->config.keys, &courier->errand);
-    case LEDGER_SIGN:
-    case LEDGER_AUTHORIZE:
+    case LEDGER_TO_ISSUER:
         courier->errand.msg = msg;
         return app_keys_send(line->config.issuer, &courier->errand);
-    case LEDGER_CLAIM:
-    case LEDGER_EXPOSE:
-    case LEDGER_INTEND:
-    case LEDGER_ISSUE:
-    case LEDGER_RECORD:
+    case LEDGER_TO_STORE:
         break;
     }
     courier->op = (struct store_op){.kind = STORE_LEDGER, .ledger = msg};

@@ -1,7 +1,30 @@
-/* Names of the ledger's enums, as the database, the API and the pages use them. */
+/* Who answers which message, and names of the ledger's enums, as the database, the API and the pages use
+ * them. */
 #include "job/ledger.h"
 
 #include <string.h>
+
+enum ledger_actor ledger_actor_of(enum ledger_kind kind)
+{
+    switch (kind) {
+    case LEDGER_CLAIM:
+    case LEDGER_EXPOSE:
+    case LEDGER_INTEND:
+    case LEDGER_ISSUE:
+    case LEDGER_RECORD:
+        break;
+    case LEDGER_DIGEST:
+    case LEDGER_EXPLAIN:
+    case LEDGER_CSR:
+    case LEDGER_POSSESSION:
+    case LEDGER_ATTEST:
+        return LEDGER_TO_KEYS;
+    case LEDGER_SIGN:
+    case LEDGER_AUTHORIZE:
+        return LEDGER_TO_ISSUER;
+    }
+    return LEDGER_TO_STORE;
+}
 
 static const char *const state_names[] = {
     [BUNDLE_FREE] = "free",       [BUNDLE_BOUND] = "bound",

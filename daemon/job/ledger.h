@@ -43,6 +43,9 @@ enum ledger_kind {
     LEDGER_RECORD,     /* store: the job has ended */
 };
 
+/* Who answers. */
+enum ledger_actor { LEDGER_TO_STORE, LEDGER_TO_KEYS, LEDGER_TO_ISSUER };
+
 enum ledger_status {
     LEDGER_PENDING,
     LEDGER_OK,
@@ -221,6 +224,8 @@ static inline bool ledger_entry_is_bare(const struct ledger_entry *entry)
 {
     return entry->is_made_on_board || entry->is_erased;
 }
+
+enum ledger_actor ledger_actor_of(enum ledger_kind kind);
 
 const char *bundle_state_name(enum bundle_state state);
 int bundle_state_from_name(const char *name);

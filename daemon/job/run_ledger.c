@@ -135,24 +135,12 @@ static void on_refused(struct job *job, int64_t now_us)
 /* Whose message it was that could not be served. */
 static enum reason reason_of_failure(enum ledger_kind kind)
 {
-    switch (kind) {
-    case LEDGER_CLAIM:
-    case LEDGER_EXPOSE:
-    case LEDGER_INTEND:
-    case LEDGER_ISSUE:
-    case LEDGER_RECORD:
-        return REASON_store_failed;
-    case LEDGER_SIGN:
-    case LEDGER_AUTHORIZE:
-        return REASON_signer_failed;
-    case LEDGER_DIGEST:
-    case LEDGER_EXPLAIN:
-    case LEDGER_CSR:
-    case LEDGER_POSSESSION:
-    case LEDGER_ATTEST:
-        break;
-    }
-    return REASON_key_locked;
+    static const enum reason reasons[] = {
+        [LEDGER_TO_STORE] = REASON_store_failed,
+        [LEDGER_TO_KEYS] = REASON_key_locked,
+        [LEDGER_TO_ISSUER] = REASON_signer_failed,
+    };
+    return reasons[ledger_actor_of(kind)];
 }
 
 bool run_awaits_message(const struct job *job, enum reason *ret)

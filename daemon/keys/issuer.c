@@ -200,8 +200,7 @@ static void answer_authorize(struct issuer *issuer, struct ledger_msg *msg)
 
 void issuer_answer(struct issuer *issuer, struct ledger_msg *msg)
 {
-    bool is_ours = msg->kind == LEDGER_SIGN || msg->kind == LEDGER_AUTHORIZE;
-    if (!is_ours || msg->product == NULL) {
+    if (ledger_actor_of(msg->kind) != LEDGER_TO_ISSUER || msg->product == NULL) {
         answer(msg, LEDGER_FAILED, REASON_internal, "this message is not for the signer");
         return;
     }

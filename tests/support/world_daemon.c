@@ -115,27 +115,10 @@ static int env_write(void *ctx, uint32_t slot, uint32_t generation, struct span 
     return r;
 }
 
-/* As app_line.c sends it. */
 static struct world_actor *actor_for(struct world *w, const struct ledger_msg *msg)
 {
-    switch (msg->kind) {
-    case LEDGER_DIGEST:
-    case LEDGER_EXPLAIN:
-    case LEDGER_CSR:
-    case LEDGER_POSSESSION:
-    case LEDGER_ATTEST:
-        return &w->to_keys;
-    case LEDGER_SIGN:
-    case LEDGER_AUTHORIZE:
-        return &w->to_issuer;
-    case LEDGER_CLAIM:
-    case LEDGER_EXPOSE:
-    case LEDGER_INTEND:
-    case LEDGER_ISSUE:
-    case LEDGER_RECORD:
-        break;
-    }
-    return &w->to_store;
+    enum ledger_actor actor = ledger_actor_of(msg->kind);
+    return actor == LEDGER_TO_KEYS ? &w->to_keys : actor == LEDGER_TO_ISSUER ? &w->to_issuer : &w->to_store;
 }
 
 static void wake(struct world *w, struct world_actor *actor, enum happening kind, int64_t delay_us)
