@@ -23,6 +23,16 @@ int64_t find_slot(const struct api_sources *s, const char *id, struct slot_view 
     return -1;
 }
 
+const struct api_product *find_product(const struct api_station *station, const char *name)
+{
+    for (size_t i = 0; i < station->n_products; i++) {
+        if (strcmp(station->products[i].name, name) == 0) {
+            return &station->products[i];
+        }
+    }
+    return NULL;
+}
+
 struct json *body_object(const struct request *r, const char *const *known, struct response *out)
 {
     struct err_info err = {0};

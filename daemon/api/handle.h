@@ -44,6 +44,9 @@ handler handle_jobs, handle_yield, handle_job, handle_board, handle_events;
 /* The slot with this id: its index, and its view in *out; -1 when there is none. */
 int64_t find_slot(const struct api_sources *s, const char *id, struct slot_view *out);
 
+/* The configured product of this name, or NULL. */
+const struct api_product *find_product(const struct api_station *station, const char *name);
+
 /* The embedded file that r's path names, or NULL. */
 const struct asset *asset_of(const struct request *r);
 

@@ -9,16 +9,6 @@
 
 static const char *const members[] = {"reason", "operator", NULL};
 
-static bool is_configured(const struct api_station *station, const char *product)
-{
-    for (size_t i = 0; i < station->n_products; i++) {
-        if (strcmp(station->products[i].name, product) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int64_t sum_of(const struct json *stock)
 {
     struct json_member m = {0};
@@ -35,7 +25,7 @@ static int check_product(const struct env *env, const char *product, struct err_
 {
     struct json *all = NULL;
 
-    if (product == NULL || *product == '\0' || is_configured(env->sources->station, product)) {
+    if (product == NULL || *product == '\0' || find_product(env->sources->station, product) != NULL) {
         return 0;
     }
     int rc = store_read_stock(env->reader, product, NULL, &all, reterr);

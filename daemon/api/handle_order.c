@@ -70,14 +70,13 @@ static int read_product(const struct json *body, const struct api_station *stati
     if (rc < 0) {
         return rc;
     }
-    for (size_t i = 0; i < station->n_products; i++) {
-        if (strcmp(station->products[i].name, name) == 0) {
-            buf_copy(put->product, sizeof(put->product), span_str(name));
-            buf_copy(put->version, sizeof(put->version), span_str(station->products[i].version));
-            return 0;
-        }
+    const struct api_product *product = find_product(station, name);
+    if (product == NULL) {
+        return err_set(reterr, ERR_NOT_FOUND, "this station has no product of that name");
     }
-    return err_set(reterr, ERR_NOT_FOUND, "this station has no product of that name");
+    buf_copy(put->product, sizeof(put->product), span_str(name));
+    buf_copy(put->version, sizeof(put->version), span_str(product->version));
+    return 0;
 }
 
 static int read_put(const struct json *body, const struct request *r, const struct api_station *station,
