@@ -22,6 +22,7 @@
 /* What was found of one fixture. */
 struct ports {
     const char *fixture;
+    bool has_modem_manager;
     uint32_t there, wrong;
 };
 
@@ -108,7 +109,7 @@ static void look_at_device(struct doctor *d, struct ports *p, const char *path)
                                                     : "sudo adduser $USER dialout, and log in again.");
         doctor_say(d, DOCTOR_WRONG, remedy, "%s: %s is the group's %s, %04o: %s may not use it", p->fixture,
                    path, group_name, (unsigned)(st.st_mode & 07777), d->user.name);
-    } else if (!is_left_alone(d, st.st_rdev) && runs(d, "ModemManager")) {
+    } else if (p->has_modem_manager && !is_left_alone(d, st.st_rdev)) {
         p->wrong++;
         doctor_say(d, DOCTOR_WRONG, copy_rule, "%s: ModemManager would take %s", p->fixture, path);
     }
@@ -138,9 +139,9 @@ static void look_at_usb(struct doctor *d, struct ports *p, const char *usb)
     globfree(&found);
 }
 
-static void check_fixture(struct doctor *d, const struct config_fixture *f)
+static void check_fixture(struct doctor *d, const struct config_fixture *f, bool has_modem_manager)
 {
-    struct ports p = {.fixture = f->name};
+    struct ports p = {.fixture = f->name, .has_modem_manager = has_modem_manager};
     if (f->ports) {
         look_at_glob(d, &p, f->ports);
     }
@@ -164,7 +165,8 @@ static void check_fixture(struct doctor *d, const struct config_fixture *f)
 
 void doctor_check_ports(struct doctor *d)
 {
+    bool has_modem_manager = runs(d, "ModemManager");
     for (uint32_t i = 0; i < d->config->n_fixtures; i++) {
-        check_fixture(d, &d->config->fixtures[i]);
+        check_fixture(d, &d->config->fixtures[i], has_modem_manager);
     }
 }
